@@ -1,0 +1,2 @@
+//! jidoka: human review of high-risk AI decisions, on Kafka.
+pub mod identity;
