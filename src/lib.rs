@@ -1,2 +1,3 @@
 //! jidoka: human review of high-risk AI decisions, on Kafka.
 pub mod identity;
+pub mod document;

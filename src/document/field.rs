@@ -1,0 +1,240 @@
+//! Reading one value as the type that it should have.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::map::Map;
+use super::problem::{Place, Problem, Problems};
+use super::scalar::{describe, duration_text, is_whole_number, parse_duration, parse_number, shortened};
+use super::tree::{Node, Style, Value};
+use super::words::{quoted, suggestion};
+
+/// The most items that a list or a map of free keys may have.
+const MAX_ITEMS: usize = 1_000;
+
+/// A place in the document where a value may stand. Each read gives `None` where none does, and also where it is not of
+/// the asked type, which is then a recorded problem: `field.integer(1..=64).unwrap_or(2)` is all a setting needs.
+#[derive(Debug)]
+pub struct Field<'a> {
+    node: Option<&'a Node>,
+    place: &'a Place,
+    path: String,
+    problems: &'a Problems,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(node: Option<&'a Node>, place: &'a Place, path: String, problems: &'a Problems) -> Self {
+        Self { node, place, path, problems }
+    }
+
+    /// The node that stands here.
+    #[must_use]
+    pub fn node(&self) -> Option<&'a Node> {
+        self.node
+    }
+
+    /// Whether no value stands here.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.node.is_none()
+    }
+
+    /// Whether a map stands here, for values that may be a word or a map.
+    #[must_use]
+    pub fn is_map(&self) -> bool {
+        matches!(self.node, Some(Node { value: Value::Map(_), .. }))
+    }
+
+    /// Reports a problem of this value.
+    pub fn problem(&self, message: impl Into<String>) {
+        self.problems.add(Problem::new(self.place, &self.path, message));
+    }
+
+    /// Text that is not empty, has at most `max_bytes` and no control characters. Bare words and numbers are text as
+    /// they are written, so that `version: 1.10` stays `1.10`.
+    #[must_use]
+    pub fn text(&self, max_bytes: usize) -> Option<String> {
+        let (text, _) = self.scalar("text")?;
+        let wrong = if text.is_empty() {
+            "must not be empty".to_owned()
+        } else if text.len() > max_bytes {
+            format!("has {} bytes; at most {max_bytes} are allowed", text.len())
+        } else if text.chars().any(char::is_control) {
+            "must not contain control characters".to_owned()
+        } else {
+            return Some(text.to_owned());
+        };
+        self.problem(wrong);
+        None
+    }
+
+    /// Text, number, yes or no exactly as written, for values that are handed on to somebody else. Never quoted in a
+    /// problem, as it may be a secret.
+    #[must_use]
+    pub fn as_written(&self) -> Option<String> {
+        match self.node.map(|node| &node.value) {
+            Some(Value::Scalar { text, .. }) => Some(text.clone()),
+            Some(_) => self.expected("a single value"),
+            None => None,
+        }
+    }
+
+    /// A whole number in `range`.
+    #[must_use]
+    pub fn integer<T: Copy + PartialOrd + Display + FromStr>(&self, range: RangeInclusive<T>) -> Option<T> {
+        let what = format!("a whole number from {} to {}", range.start(), range.end());
+        let (text, style) = self.scalar(&what)?;
+        let number = text.parse().ok().filter(|number| style == Style::Plain && is_whole_number(text) && range.contains(number));
+        number.or_else(|| self.expected(&what))
+    }
+
+    /// A finite number in `range`.
+    #[must_use]
+    pub fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
+        let what = format!("a number from {} to {}", range.start(), range.end());
+        let (text, style) = self.scalar(&what)?;
+        let number = parse_number(text).filter(|number| style == Style::Plain && range.contains(number));
+        number.or_else(|| self.expected(&what))
+    }
+
+    /// Yes or no: `true`, `yes`, `on` and `false`, `no`, `off`.
+    #[must_use]
+    pub fn yes_or_no(&self) -> Option<bool> {
+        match self.scalar("`true` or `false`")? {
+            ("true" | "yes" | "on", Style::Plain) => Some(true),
+            ("false" | "no" | "off", Style::Plain) => Some(false),
+            _ => self.expected("`true` or `false`"),
+        }
+    }
+
+    /// A whole number with a unit, such as `100ms`, `15m` or `3y` (of 365 days), in `range`.
+    #[must_use]
+    pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let what = format!("a duration from {} to {}", duration_text(*range.start()), duration_text(*range.end()));
+        let (text, _) = self.scalar(&what)?;
+        match parse_duration(text) {
+            Ok(duration) if range.contains(&duration) => return Some(duration),
+            Ok(_) => self.problem(format!("expected {what}, found {}", shortened(text))),
+            Err(wrong) => self.problem(format!("expected {what}, found `{}`; {wrong}", shortened(text))),
+        }
+        None
+    }
+
+    /// One of `words`, as what it stands for.
+    #[must_use]
+    pub fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let what = if names.len() == 1 { quoted(&names) } else { format!("one of {}", quoted(&names)) };
+        let (text, _) = self.scalar(&what)?;
+        if let Some((_, meaning)) = words.iter().find(|(name, _)| *name == text) {
+            return Some(*meaning);
+        }
+        let hint = suggestion(text, &names, "");
+        let hint = if hint.starts_with("did") { format!("; {hint}") } else { String::new() };
+        self.problem(format!("expected {what}, found `{}`{hint}", shortened(text)));
+        None
+    }
+
+    /// A value that `parse` understands; where it does not, the problem says that `what` was expected.
+    #[must_use]
+    pub fn parsed<T>(&self, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let (text, _) = self.scalar(what)?;
+        parse(text).or_else(|| self.expected(what))
+    }
+
+    /// A list, each item read by `read`; items that it cannot read are left out, having been reported.
+    #[must_use]
+    pub fn list<T>(&self, mut read: impl FnMut(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let Value::List(items) = &self.node?.value else { return self.expected("a list") };
+        self.bounded(items.len())?;
+        let field = |(index, node): (usize, &'a Node)| {
+            Field::new(Some(node), &node.place, format!("{}[{index}]", self.path), self.problems)
+        };
+        Some(items.iter().enumerate().map(field).filter_map(|field| read(field)).collect())
+    }
+
+    /// A list of different texts of at most `max_bytes` each.
+    #[must_use]
+    pub fn texts(&self, max_bytes: usize) -> Option<Vec<String>> {
+        let mut seen: Vec<String> = Vec::new();
+        self.list(|item| {
+            let text = item.text(max_bytes)?;
+            if seen.contains(&text) {
+                item.problem(format!("`{}` stands in the list already", shortened(&text)));
+                return None;
+            }
+            seen.push(text);
+            Some(())
+        })?;
+        Some(seen)
+    }
+
+    /// [`Field::texts`], of which there must be at least one.
+    #[must_use]
+    pub fn some_texts(&self, max_bytes: usize) -> Option<Vec<String>> {
+        if matches!(self.node, Some(Node { value: Value::List(items), .. }) if items.is_empty()) {
+            self.problem("the list must not be empty");
+            return None;
+        }
+        self.texts(max_bytes)
+    }
+
+    /// A map, read by `read` where there is one.
+    #[must_use]
+    pub fn map<T>(&self, read: impl FnOnce(&Map<'_>) -> T) -> Option<T> {
+        match &self.node?.value {
+            Value::Map(_) => Some(Map::of_field(self, read)),
+            Value::List(_) | Value::Scalar { .. } => self.expected("a map"),
+        }
+    }
+
+    /// A map whose keys are not ours: each key with its value.
+    #[must_use]
+    pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
+        let Value::Map(entries) = &self.node?.value else { return self.expected("a map") };
+        self.bounded(entries.len())?;
+        let field = |entry: &'a super::tree::Entry| {
+            let path = format!("{}.{}", self.path, shortened(&entry.key));
+            let node = Some(&entry.node).filter(|node| !node.is_null());
+            (entry.key.as_str(), Field::new(node, &entry.place, path, self.problems))
+        };
+        Some(entries.iter().map(field).collect())
+    }
+
+    /// Records that `what` was expected; for `return field.expected(…)`.
+    pub fn expected<T>(&self, what: &str) -> Option<T> {
+        let found = self.node.map_or_else(|| "nothing".to_owned(), describe);
+        self.problem(format!("expected {what}, found {found}"));
+        None
+    }
+
+    pub(super) fn place(&self) -> &'a Place {
+        self.place
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn problems(&self) -> &'a Problems {
+        self.problems
+    }
+
+    /// The scalar that stands here; anything else, and an item of a list that is nothing, is a problem.
+    fn scalar(&self, what: &str) -> Option<(&'a str, Style)> {
+        match &self.node?.value {
+            Value::Scalar { text, style } if !self.node?.is_null() => Some((text, *style)),
+            _ => self.expected(what),
+        }
+    }
+
+    fn bounded(&self, items: usize) -> Option<()> {
+        if items <= MAX_ITEMS {
+            return Some(());
+        }
+        self.problem(format!("has {items} items; at most {MAX_ITEMS} are read"));
+        None
+    }
+}
