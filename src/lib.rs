@@ -1,3 +1,4 @@
 //! jidoka: human review of high-risk AI decisions, on Kafka.
 pub mod identity;
 pub mod document;
+pub mod policy;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::map::Map;
 use super::problem::{Place, Problem, Problems};
-use super::scalar::{describe, duration_text, is_whole_number, parse_duration, parse_number, shortened};
+use super::scalar::{describe, is_whole_number, parse_duration, parse_number, shortened, spoken_duration};
 use super::tree::{Node, Style, Value};
 use super::words::{quoted, suggestion};
 
-/// The most items that a list or a map of free keys may have.
-const MAX_ITEMS: usize = 1_000;
+/// The most keys that a map of free keys may have.
+const MAX_ENTRIES: usize = 1_000;
 
 /// A place in the document where a value may stand. Each read gives `None` where none does, and also where it is not of
 /// the asked type, which is then a recorded problem: `field.integer(1..=64).unwrap_or(2)` is all a setting needs.
@@ -66,8 +66,7 @@ impl<'a> Field<'a> {
         } else {
             return Some(text.to_owned());
         };
-        self.problem(wrong);
-        None
+        self.refused(wrong)
     }
 
     /// Text, number, yes or no exactly as written, for values that are handed on to somebody else. Never quoted in a
@@ -112,14 +111,13 @@ impl<'a> Field<'a> {
     /// A whole number with a unit, such as `100ms`, `15m` or `3y` (of 365 days), in `range`.
     #[must_use]
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let what = format!("a duration from {} to {}", duration_text(*range.start()), duration_text(*range.end()));
+        let what = format!("a duration from {} to {}", spoken_duration(*range.start()), spoken_duration(*range.end()));
         let (text, _) = self.scalar(&what)?;
         match parse_duration(text) {
-            Ok(duration) if range.contains(&duration) => return Some(duration),
-            Ok(_) => self.problem(format!("expected {what}, found {}", shortened(text))),
-            Err(wrong) => self.problem(format!("expected {what}, found `{}`; {wrong}", shortened(text))),
+            Ok(duration) if range.contains(&duration) => Some(duration),
+            Ok(_) => self.refused(format!("expected {what}, found {}", shortened(text))),
+            Err(wrong) => self.refused(format!("expected {what}, found `{}`; {wrong}", shortened(text))),
         }
-        None
     }
 
     /// One of `words`, as what it stands for.
@@ -133,8 +131,7 @@ impl<'a> Field<'a> {
         }
         let hint = suggestion(text, &names, "");
         let hint = if hint.starts_with("did") { format!("; {hint}") } else { String::new() };
-        self.problem(format!("expected {what}, found `{}`{hint}", shortened(text)));
-        None
+        self.refused(format!("expected {what}, found `{}`{hint}", shortened(text)))
     }
 
     /// A value that `parse` understands; where it does not, the problem says that `what` was expected.
@@ -144,41 +141,30 @@ impl<'a> Field<'a> {
         parse(text).or_else(|| self.expected(what))
     }
 
-    /// A list, each item read by `read`; items that it cannot read are left out, having been reported.
+    /// A list of so many items, each read by `read`; items that it cannot read are left out, having been reported.
     #[must_use]
-    pub fn list<T>(&self, mut read: impl FnMut(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn list<T>(&self, count: RangeInclusive<usize>, mut read: impl FnMut(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
         let Value::List(items) = &self.node?.value else { return self.expected("a list") };
-        self.bounded(items.len())?;
-        let field = |(index, node): (usize, &'a Node)| {
-            Field::new(Some(node), &node.place, format!("{}[{index}]", self.path), self.problems)
+        self.bounded(items.len(), &count)?;
+        let item = |(index, node): (usize, &'a Node)| {
+            read(Field::new(Some(node), &node.place, format!("{}[{index}]", self.path), self.problems))
         };
-        Some(items.iter().enumerate().map(field).filter_map(|field| read(field)).collect())
+        Some(items.iter().enumerate().filter_map(item).collect())
     }
 
-    /// A list of different texts of at most `max_bytes` each.
+    /// A list of so many different texts of at most `max_bytes` each.
     #[must_use]
-    pub fn texts(&self, max_bytes: usize) -> Option<Vec<String>> {
+    pub fn texts(&self, count: RangeInclusive<usize>, max_bytes: usize) -> Option<Vec<String>> {
         let mut seen: Vec<String> = Vec::new();
-        self.list(|item| {
+        self.list(count, |item| {
             let text = item.text(max_bytes)?;
             if seen.contains(&text) {
-                item.problem(format!("`{}` stands in the list already", shortened(&text)));
-                return None;
+                return item.refused(format!("`{}` stands in the list already", shortened(&text)));
             }
             seen.push(text);
             Some(())
         })?;
         Some(seen)
-    }
-
-    /// [`Field::texts`], of which there must be at least one.
-    #[must_use]
-    pub fn some_texts(&self, max_bytes: usize) -> Option<Vec<String>> {
-        if matches!(self.node, Some(Node { value: Value::List(items), .. }) if items.is_empty()) {
-            self.problem("the list must not be empty");
-            return None;
-        }
-        self.texts(max_bytes)
     }
 
     /// A map, read by `read` where there is one.
@@ -194,7 +180,7 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
         let Value::Map(entries) = &self.node?.value else { return self.expected("a map") };
-        self.bounded(entries.len())?;
+        self.bounded(entries.len(), &(0..=MAX_ENTRIES))?;
         let field = |entry: &'a super::tree::Entry| {
             let path = format!("{}.{}", self.path, shortened(&entry.key));
             let node = Some(&entry.node).filter(|node| !node.is_null());
@@ -206,7 +192,12 @@ impl<'a> Field<'a> {
     /// Records that `what` was expected; for `return field.expected(…)`.
     pub fn expected<T>(&self, what: &str) -> Option<T> {
         let found = self.node.map_or_else(|| "nothing".to_owned(), describe);
-        self.problem(format!("expected {what}, found {found}"));
+        self.refused(format!("expected {what}, found {found}"))
+    }
+
+    /// Records `message`; for `return field.refused(…)`.
+    pub fn refused<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.problem(message);
         None
     }
 
@@ -230,11 +221,13 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn bounded(&self, items: usize) -> Option<()> {
-        if items <= MAX_ITEMS {
-            return Some(());
+    fn bounded(&self, items: usize, count: &RangeInclusive<usize>) -> Option<()> {
+        if count.contains(&items) {
+            Some(())
+        } else if items == 0 {
+            self.refused("must not be empty")
+        } else {
+            self.refused(format!("has {items} items; {} to {} are allowed", count.start(), count.end()))
         }
-        self.problem(format!("has {items} items; at most {MAX_ITEMS} are read"));
-        None
     }
 }

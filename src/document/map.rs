@@ -66,6 +66,12 @@ impl<'a> Map<'a> {
         Map::of_field(&self.key(key), read)
     }
 
+    /// Whether `key` stands in the map, with or without a value.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Refuses `key` by name with `sentence`; it is not offered as a correction either.
     pub fn refuse(&self, key: &'static str, sentence: &str) {
         self.refused.borrow_mut().push(key);

@@ -42,9 +42,18 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 /// equal texts, however they were written; what is below a millisecond is cut.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
+    in_longest_unit(duration, &UNITS[2..])
+}
+
+/// `duration` in the longest unit that it is a whole number of, for sentences: `1y`, `30d`, `15m`.
+pub(super) fn spoken_duration(duration: Duration) -> String {
+    in_longest_unit(duration, &UNITS)
+}
+
+fn in_longest_unit(duration: Duration, units: &[(&str, Duration)]) -> String {
     let millis = duration.as_millis();
-    let (name, length) =
-        UNITS[2..].iter().find(|(_, length)| millis > 0 && millis.is_multiple_of(length.as_millis())).unwrap_or(&UNITS[4]);
+    let divides = |(_, length): &&(&str, Duration)| millis > 0 && millis.is_multiple_of(length.as_millis());
+    let (name, length) = units.iter().find(divides).unwrap_or(&UNITS[4]);
     format!("{}{name}", millis / length.as_millis())
 }
 

@@ -21,8 +21,8 @@ fn problems_of(text: &str) -> Vec<String> {
                 let _ = gate.key("on_error").choice(&[("hold", 1), ("skip", 2)]);
                 gate.refuse("turbo", "`turbo` is not supported yet");
             });
-            let _ = root.key("groups").some_texts(8);
-            let _ = root.key("sources").list(|item| item.map(|source| source.required("topic").text(16)));
+            let _ = root.key("groups").texts(1..=3, 8);
+            let _ = root.key("sources").list(0..=9, |item| item.map(|source| source.required("topic").text(16)));
         });
         problems.finish(())
     }
@@ -101,7 +101,8 @@ fn every_problem_is_a_sentence_with_its_place() {
             &["test.yaml:2:18: gate.on_error: expected one of `hold`, `skip`, found `release`"],
         ),
         ("name: a\ngate: {turbo: 1}", &["test.yaml:2:8: gate.turbo: `turbo` is not supported yet"]),
-        ("name: a\ngroups: []", &["test.yaml:2:9: groups: the list must not be empty"]),
+        ("name: a\ngroups: []", &["test.yaml:2:9: groups: must not be empty"]),
+        ("name: a\ngroups: [a, b, c, d]", &["test.yaml:2:9: groups: has 4 items; 1 to 3 are allowed"]),
         ("name: a\ngroups: [a, b, a]", &["test.yaml:2:16: groups[2]: `a` stands in the list already"]),
         ("name: a\ngroups: [a, ~]", &["test.yaml:2:13: groups[1]: expected text, found nothing"]),
         ("name: a\ngroups: a", &["test.yaml:2:9: groups: expected a list, found `a`"]),
