@@ -2,3 +2,4 @@
 pub mod identity;
 pub mod document;
 pub mod policy;
+pub mod config;

@@ -11,9 +11,6 @@ use super::scalar::{describe, is_whole_number, parse_duration, parse_number, sho
 use super::tree::{Node, Style, Value};
 use super::words::{quoted, suggestion};
 
-/// The most keys that a map of free keys may have.
-const MAX_ENTRIES: usize = 1_000;
-
 /// A place in the document where a value may stand. Each read gives `None` where none does, and also where it is not of
 /// the asked type, which is then a recorded problem: `field.integer(1..=64).unwrap_or(2)` is all a setting needs.
 #[derive(Debug)]
@@ -176,17 +173,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A map whose keys are not ours: each key with its value.
+    /// A map as it stands, for somebody else to read.
     #[must_use]
-    pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
-        let Value::Map(entries) = &self.node?.value else { return self.expected("a map") };
-        self.bounded(entries.len(), &(0..=MAX_ENTRIES))?;
-        let field = |entry: &'a super::tree::Entry| {
-            let path = format!("{}.{}", self.path, shortened(&entry.key));
-            let node = Some(&entry.node).filter(|node| !node.is_null());
-            (entry.key.as_str(), Field::new(node, &entry.place, path, self.problems))
-        };
-        Some(entries.iter().map(field).collect())
+    pub fn whole_map(&self) -> Option<Node> {
+        if self.is_map() { self.node.cloned() } else { self.node.and_then(|_| self.expected("a map")) }
     }
 
     /// Records that `what` was expected; for `return field.expected(…)`.

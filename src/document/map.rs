@@ -1,9 +1,10 @@
 //! Reading a map by its keys, so that what is not a key is noticed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::field::Field;
 use super::problem::{Place, Problem, Problems};
+use super::scalar::shortened;
 use super::tree::{Entry, Node, Value};
 use super::words::suggestion;
 
@@ -17,6 +18,7 @@ pub struct Map<'a> {
     problems: &'a Problems,
     known: RefCell<Vec<&'static str>>,
     refused: RefCell<Vec<&'static str>>,
+    open: Cell<bool>,
 }
 
 impl<'a> Map<'a> {
@@ -38,8 +40,8 @@ impl<'a> Map<'a> {
                 (&[][..], &ignored)
             }
         };
-        let (known, refused) = (RefCell::default(), RefCell::default());
-        let map = Map { entries, place: field.place(), path: field.path().to_owned(), problems, known, refused };
+        let (known, refused, open) = (RefCell::default(), RefCell::default(), Cell::default());
+        let map = Map { entries, place: field.place(), path: field.path().to_owned(), problems, known, refused, open };
         let value = read(&map);
         map.report_unknown();
         value
@@ -80,6 +82,18 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Every key that was not asked for or refused before, with its value, for maps whose other keys are not ours: none is
+    /// unknown then.
+    pub fn rest(&self) -> Vec<(&'a str, Field<'a>)> {
+        self.open.set(true);
+        let field = |entry: &'a Entry| {
+            let node = Some(&entry.node).filter(|node| !node.is_null());
+            let place = node.map_or(&entry.place, |node| &node.place);
+            (entry.key.as_str(), Field::new(node, place, self.path_of(&entry.key), self.problems))
+        };
+        self.unasked().into_iter().map(field).collect()
+    }
+
     /// Reports a problem of the map as a whole.
     pub fn problem(&self, message: impl Into<String>) {
         self.problems.add(Problem::new(self.place, &self.path, message));
@@ -92,17 +106,23 @@ impl<'a> Map<'a> {
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        let key = shortened(key);
+        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+    }
+
+    fn unasked(&self) -> Vec<&'a Entry> {
+        let (known, refused) = (self.known.borrow(), self.refused.borrow());
+        let unasked = |entry: &&Entry| !known.contains(&entry.key.as_str()) && !refused.contains(&entry.key.as_str());
+        self.entries.iter().filter(unasked).collect()
     }
 
     fn report_unknown(&self) {
-        let (known, refused) = (self.known.borrow(), self.refused.borrow());
-        for entry in self.entries {
-            let key = entry.key.as_str();
-            if !known.contains(&key) && !refused.contains(&key) {
-                let message = format!("unknown key; {}", suggestion(key, &known, "the keys known here are"));
-                self.problems.add(Problem::new(&entry.place, &self.path_of(key), message));
-            }
+        if self.open.get() {
+            return;
+        }
+        for entry in self.unasked() {
+            let message = format!("unknown key; {}", suggestion(&entry.key, &self.known.borrow(), "the keys known here are"));
+            self.problems.add(Problem::new(&entry.place, &self.path_of(&entry.key), message));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::problem::{Place, Problem, Problems};
+use super::scalar::shortened;
 
 /// The longest document that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -177,7 +178,7 @@ impl<'a> Builder<'a> {
             let node = self.node(event, span, depth + 1)?;
             let Some(key) = self.key(&key_node) else { continue };
             if let Some(line) = lines.get(&key) {
-                let message = format!("the key `{key}` stands here a second time; the first is on line {line}");
+                let message = format!("the key `{}` stands here a second time; the first is on line {line}", shortened(&key));
                 self.problem(&key_node.place, message);
             } else {
                 lines.insert(key.clone(), key_node.place.line);

@@ -83,7 +83,7 @@ fn matches(field: &Field<'_>, root: &Map<'_>, earlier: &[(&str, Policy)]) -> Mat
         version: map.key("version").text(MAX_NAME),
     };
     let matches = field.map(read).unwrap_or_default();
-    if let Some((file, _)) = earlier.iter().find(|(_, other)| other.matches == matches) {
+    if let Some((file, _)) = earlier.iter().find(|(_, other)| !other.name.is_empty() && other.matches == matches) {
         let message = format!("matches exactly the events that {file} matches; only one policy can decide them");
         if field.is_absent() { root.problem(message) } else { field.problem(message) }
     }
