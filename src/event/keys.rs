@@ -55,9 +55,8 @@ pub(super) fn fingerprint(text: &str) -> u64 {
             (_, _, []) => (0, 0),
         },
     };
-    let length = (bytes.len() as u64) << 56;
-    let mixed = (head ^ length).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(29);
-    mixed ^ (mixed >> 32)
+    let (low, high) = (head ^ 0x9e37_79b9_7f4a_7c15).carrying_mul(tail ^ 0xc2b2_ae3d_27d4_eb4f, bytes.len() as u64);
+    low ^ high
 }
 
 /// The first key, in the order of the text, that stands in `keys` before; puts them in another order.

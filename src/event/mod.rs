@@ -28,3 +28,6 @@ pub use decode::Decoder;
 pub use plan::{Plan, Slot};
 pub use unreadable::{Code, Limits, Unreadable};
 pub use view::{Event, Value};
+
+#[cfg(test)]
+mod oracle;

@@ -42,11 +42,11 @@ fn path_to(text: &str, at: usize) -> String {
                 None => {}
             },
             b'"' => {
-                let end = string_end(bytes, here + 1);
-                if let Some(Step::Member(key @ None)) = steps.last_mut().filter(|_| end < at) {
-                    *key = text.get(here + 1..end);
+                let string = string_at(text, here);
+                here += 1 + string.len();
+                if let Some(Step::Member(key @ None)) = steps.last_mut().filter(|_| here < at) {
+                    *key = Some(string);
                 }
-                here = end;
             }
             _ => {}
         }
@@ -55,13 +55,14 @@ fn path_to(text: &str, at: usize) -> String {
     shown(&steps)
 }
 
-/// The place of the quote that ends the string whose text begins at `start`.
-fn string_end(bytes: &[u8], start: usize) -> usize {
-    let mut here = start;
-    while here < bytes.len() && bytes[here] != b'"' {
-        here += if bytes[here] == b'\\' { 2 } else { 1 };
+/// The string whose opening quote is the byte `at`, as it is written, without its quotes.
+pub(super) fn string_at(text: &str, at: usize) -> &str {
+    let bytes = text.as_bytes();
+    let mut end = at + 1;
+    while end < bytes.len() && bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
     }
-    here
+    text.get(at + 1..end).unwrap_or_default()
 }
 
 fn shown(steps: &[Step<'_>]) -> String {

@@ -5,7 +5,7 @@
 //! a double.
 
 use super::keys::{self, Backing, Key, Span, fingerprint};
-use super::path::cut;
+use super::path::{cut, string_at};
 use super::unreadable::{Code, Fault, Limits};
 
 mod number;
@@ -213,9 +213,8 @@ impl<'t> Scanner<'t> {
 
     /// Notes that `key` stood in its object before.
     pub fn note_repeated(&mut self, key: Key) {
-        let end = key.at + 1 + self.text[key.at + 1..].find('"').unwrap_or_default();
-        let written = self.text[key.at + 1..end].to_owned();
-        self.note(Code::DuplicateKey, Some(key.at), format!("the key `{}` stands twice in this object", cut(&written)));
+        let what = format!("the key `{}` stands twice in this object", cut(string_at(self.text, key.at)));
+        self.note(Code::DuplicateKey, Some(key.at), what);
     }
 
     /// Enters the list that comes next.
