@@ -27,10 +27,13 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that finds the members that `plan` names, in events within `limits`.
+    /// A decoder that finds the members that `plan` names, in events within `limits`, of which `max_bytes` counts up to
+    /// 2 GiB.
     #[must_use]
     pub fn new(plan: Arc<Plan>, limits: Limits) -> Self {
         let fields = Fields::new(plan.len());
+        // The record and its unescaped texts, which are no longer, must have places.
+        let limits = Limits { max_bytes: limits.max_bytes.min(Span::PLACES / 2), ..limits };
         Self { plan, limits, fields, buffers: Buffers::default() }
     }
 
@@ -64,7 +67,7 @@ impl Decoder {
         let (event_id, model_name) = (self.fields.event_id, self.fields.model_name);
         let required = "a pass without a fault has read the required fields";
         Ok(Event {
-            event_id: backing.text(event_id.expect(required)),
+            id: backing.text(event_id.expect(required)),
             model_name: backing.text(model_name.expect(required)),
             fields: &self.fields,
             backing,

@@ -1,18 +1,30 @@
 //! Text of an event by place, and keys that must not repeat.
 
-/// Where a text of the event lies: in the record as it was written, or, if it had escapes, among the unescaped texts.
+/// Where a text of the event lies: in the record as it was written, or, if it had escapes, among the unescaped texts, which
+/// are counted on from the record's end.
+///
+/// Small, because every member passes some on: with eight bytes a place, decoding takes a third longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Span {
-    Written { start: usize, end: usize },
-    Unescaped { start: usize, end: usize },
+pub(super) struct Span {
+    start: u32,
+    end: u32,
 }
 
 impl Span {
+    /// How many bytes a record and its unescaped texts may have together. The decoder refuses longer records.
+    pub const PLACES: usize = u32::MAX as usize;
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "places are below `PLACES`")]
+    pub const fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end <= Self::PLACES);
+        Self { start: start as u32, end: end as u32 }
+    }
+
     /// Its length in bytes, unescaped.
+    #[inline]
     pub const fn len(self) -> usize {
-        match self {
-            Self::Written { start, end } | Self::Unescaped { start, end } => end - start,
-        }
+        (self.end - self.start) as usize
     }
 }
 
@@ -24,10 +36,12 @@ pub(super) struct Backing<'a> {
 }
 
 impl<'a> Backing<'a> {
+    #[inline]
     pub fn text(self, span: Span) -> &'a str {
-        match span {
-            Span::Written { start, end } => &self.written[start..end],
-            Span::Unescaped { start, end } => &self.unescaped[start..end],
+        let (start, end) = (span.start as usize, span.end as usize);
+        match start.checked_sub(self.written.len()) {
+            None => &self.written[start..end],
+            Some(start) => &self.unescaped[start..end - self.written.len()],
         }
     }
 }
@@ -95,7 +109,7 @@ mod tests {
         for name in names {
             let start = written.len();
             written.push_str(name);
-            let span = Span::Written { start, end: written.len() };
+            let span = Span::new(start, written.len());
             keys.push(Key { span, fingerprint: fingerprint(name), at: start });
         }
         (written, keys)

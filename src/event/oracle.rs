@@ -1,5 +1,6 @@
 //! The decoder against another reader of JSON: whatever is thrown at both, they agree on what is JSON and what it says.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::collection::{btree_map, vec};
@@ -109,7 +110,7 @@ fn event() -> impl Strategy<Value = Map<String, Json>> {
 /// Writes `json` in one of the many ways that mean the same: `choices` decide about spaces and escapes.
 fn written(json: &Json, choices: &mut impl Iterator<Item = u8>, out: &mut String) {
     let space = |out: &mut String, choice: Option<u8>| {
-        out.push_str(["", "", "", "", " ", "\n", "\t\r", "  "][usize::from(choice.unwrap_or(0) % 8)])
+        out.push_str(["", "", "", "", " ", "\n", "\t\r", "  "][usize::from(choice.unwrap_or(0) % 8)]);
     };
     space(out, choices.next());
     match json {
@@ -146,7 +147,7 @@ fn written_string(text: &str, choices: &mut impl Iterator<Item = u8>, out: &mut 
         match char {
             _ if choices.next().is_some_and(|choice| choice < 16) => {
                 let mut units = [0; 2];
-                char.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04X}")));
+                char.encode_utf16(&mut units).iter().for_each(|unit| write!(out, "\\u{unit:04X}").unwrap());
             }
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
@@ -233,6 +234,34 @@ proptest! {
         agree(number.as_bytes());
         agree(format!("{{\"event_id\":\"e\",\"model\":{{\"name\":\"m\"}},\"prediction\":{number},\"x\":{text}}}").as_bytes());
         agree(format!("{{\"event_id\":\"e\",\"model\":{{\"name\":\"m\"}},\"prediction\":\"{text}\"}}").as_bytes());
+    }
+
+    #[test]
+    fn numbers_are_their_nearest_doubles(number in "-?(0|[1-9][0-9]{0,21})(\\.[0-9]{1,21})?([eE][+-]?[0-9]{1,3})?") {
+        let text = format!("{{\"event_id\":\"e\",\"model\":{{\"name\":\"m\"}},\"prediction\":{number}}}");
+        let mut decoder = planned().decoder;
+        match (decoder.decode(text.as_bytes()), number.parse::<f64>()) {
+            (Ok(event), Ok(value)) => assert_eq!(event.prediction(), Value::Number { value, text: &number }),
+            (Err(unreadable), Ok(value)) => assert!(unreadable.code == Code::OutOfRange && value.is_infinite(), "{unreadable}: {number}"),
+            (_, Err(error)) => panic!("{error}: {number}"),
+        }
+    }
+
+    #[test]
+    fn an_object_with_a_repeated_key_is_refused_wherever_it_is(keys in vec(name(), 0..9), choices in vec(any::<u8>(), 0..400), place in 0..4_usize) {
+        let mut choices = choices.into_iter();
+        let members = keys.iter().map(|key| {
+            let mut member = String::new();
+            written_string(key, &mut choices, &mut member);
+            member + ":null"
+        });
+        let object = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        let (before, after) = [("\"features\":", ""), ("\"protected\":", ""), ("\"evidence\":[{},", "]"), ("\"x\":[[{\"y\":", "}]]")][place];
+        let text = format!("{{\"event_id\":\"e\",\"model\":{{\"name\":\"m\"}},\"prediction\":1,{before}{object}{after}}}");
+        let repeated = keys.iter().collect::<std::collections::BTreeSet<_>>().len() < keys.len();
+        let mut decoder = planned().decoder;
+        let code = decoder.decode(text.as_bytes()).map_or_else(|unreadable| Some(unreadable.code), |_| None);
+        assert_eq!(code, repeated.then_some(Code::DuplicateKey), "{text}");
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Fields {
 /// Made by [`Decoder::decode`](super::Decoder::decode). Texts are unescaped and valid until the next record is decoded.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
-    pub(super) event_id: &'a str,
+    pub(super) id: &'a str,
     pub(super) model_name: &'a str,
     pub(super) fields: &'a Fields,
     pub(super) backing: Backing<'a>,
@@ -110,7 +110,7 @@ impl<'a> Event<'a> {
     /// The producer's id of it: 1 to 256 bytes without control characters.
     #[must_use]
     pub const fn event_id(&self) -> &'a str {
-        self.event_id
+        self.id
     }
 
     /// The name of the model that inferred, never empty.
@@ -180,12 +180,14 @@ impl<'a> Event<'a> {
     }
 
     /// Labels with their probabilities, each 0 to 1, in the order of the event; none where they are absent.
+    #[must_use]
     pub fn probabilities(&self) -> impl ExactSizeIterator<Item = (&'a str, f64)> + Clone + use<'a> {
         let backing = self.backing;
         self.fields.probabilities.iter().map(move |(label, value)| (backing.text(*label), *value))
     }
 
     /// Flags set upstream, in the order of the event.
+    #[must_use]
     pub fn flags(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
         let backing = self.backing;
         self.fields.flags.iter().map(move |span| backing.text(*span))
@@ -211,6 +213,6 @@ impl<'a> Event<'a> {
 impl fmt::Debug for Event<'_> {
     /// Names the event and shows none of it: what is logged must not hold personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("event_id", &self.event_id).field("model_name", &self.model_name).finish_non_exhaustive()
+        f.debug_struct("Event").field("event_id", &self.id).field("model_name", &self.model_name).finish_non_exhaustive()
     }
 }

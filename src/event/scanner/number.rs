@@ -39,7 +39,7 @@ impl Scanner<'_> {
             Some(magnitude) => magnitude,
             None => self.nearest(start),
         };
-        Ok((value, Span::Written { start, end: self.at }))
+        Ok((value, Span::new(start, self.at)))
     }
 
     /// The double nearest to the number that began at `start`: the slow way, for any number.

@@ -16,21 +16,21 @@ impl Scanner<'_> {
         self.pass_plain();
         if self.text.as_bytes().get(self.at) == Some(&b'"') {
             self.at += 1;
-            return Ok(Span::Written { start, end: self.at - 1 });
+            return Ok(Span::new(start, self.at - 1));
         }
         self.string_with_escapes(start)
     }
 
     /// Goes on with a string that began at `start` and of which the bytes before the current one are plain.
     fn string_with_escapes(&mut self, start: usize) -> Result<Span, Stop> {
-        let begin = self.buffers.unescaped.len();
+        let begin = self.text.len() + self.buffers.unescaped.len();
         let mut copied = start;
         loop {
             self.buffers.unescaped.push_str(&self.text[copied..self.at]);
             match self.text.as_bytes().get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(Span::Unescaped { start: begin, end: self.buffers.unescaped.len() });
+                    return Ok(Span::new(begin, self.text.len() + self.buffers.unescaped.len()));
                 }
                 Some(b'\\') => self.escape()?,
                 Some(byte) => {
