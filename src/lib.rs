@@ -1,4 +1,5 @@
 //! jidoka: human review of high-risk AI decisions, on Kafka.
+pub mod event;
 pub mod identity;
 pub mod document;
 pub mod policy;
