@@ -1,0 +1,5 @@
+//! The command line: arguments in, exit code out.
+
+pub mod produce;
+pub mod terminal;
+pub mod topics;
