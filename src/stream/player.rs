@@ -18,7 +18,7 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("compression.type", "lz4"),
     ("message.max.bytes", "33554432"),
     ("queue.buffering.max.kbytes", "65536"),
-    ("message.timeout.ms", "30000"),
+    ("message.timeout.ms", "120000"),
 ];
 
 /// A producer for one topic.
