@@ -17,7 +17,7 @@ use super::interrupt;
 use super::lines::{Chunk, Input, Lines};
 use super::terminal::{Exit, GOOD, Output, WARNING, fail, paint, progress, thousands};
 use crate::stream::ClientConfig;
-use crate::stream::player::{Offer, Player};
+use crate::stream::player::{Offer, Player, Tally};
 use crate::stream::topics::{TopicsError, partition_count};
 
 /// How long the first answer of the brokers may take.
@@ -121,28 +121,43 @@ impl ProduceArgs {
     }
 }
 
-/// Runs the command with the configuration's client settings, empty where no file was named.
+/// Runs the command with the configuration's client settings, empty where no file was named, until Ctrl-C or SIGTERM.
 #[must_use]
-pub fn run(args: &ProduceArgs, mut client: ClientConfig) -> Exit {
-    if let Some(bootstrap) = &args.bootstrap {
-        client.set("bootstrap.servers", bootstrap);
-    }
-    let inputs: Vec<_> = args.files.iter().cloned().map(Input::from).collect();
-    if let Err(reason) = usable(&inputs, args, &client) {
-        return fail(Exit::Usage, reason);
-    }
-    let player = match connect(&client, &args.topic) {
-        Ok(player) => player,
-        Err((exit, reason)) => return fail(exit, reason),
-    };
+pub fn run(args: &ProduceArgs, client: ClientConfig) -> Exit {
     let stop = match interrupt::flag() {
         Ok(stop) => stop,
         Err(error) => return fail(Exit::Failed, format!("Cannot listen for Ctrl-C: {error}")),
     };
-    let mut play = Play::new(args, &player, &stop);
+    match play(args, client, &stop) {
+        Ok(played) => played.report(args),
+        Err(Unplayed { exit, reason }) => fail(exit, reason),
+    }
+}
+
+/// Why nothing was sent at all.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Unplayed {
+    /// How the command ends.
+    pub exit: Exit,
+    /// The reason, for people.
+    pub reason: String,
+}
+
+/// Plays the files until their end or until `stop` is raised, then waits for what is in flight.
+///
+/// # Errors
+/// When nothing can be sent: wrong usage, no broker, no such topic.
+pub fn play(args: &ProduceArgs, mut client: ClientConfig, stop: &AtomicBool) -> Result<Played, Unplayed> {
+    if let Some(bootstrap) = &args.bootstrap {
+        client.set("bootstrap.servers", bootstrap);
+    }
+    let inputs: Vec<_> = args.files.iter().cloned().map(Input::from).collect();
+    usable(&inputs, args, &client).map_err(|reason| Unplayed { exit: Exit::Usage, reason })?;
+    let player = connect(&client, &args.topic)?;
+    let mut play = Play::new(args, &player, stop);
     let ended = play.all(&read_ahead(inputs, args.repeat.get()));
-    play.settle();
-    play.report(ended, args.output)
+    let tally = play.settle();
+    Ok(Played { tally, ended, seconds: play.began.elapsed().as_secs_f64() })
 }
 
 /// What can be known to be wrong before anything is sent.
@@ -162,19 +177,18 @@ fn usable(inputs: &[Input], args: &ProduceArgs, client: &ClientConfig) -> Result
     Ok(())
 }
 
-fn connect(client: &ClientConfig, topic: &str) -> Result<Player, (Exit, String)> {
+fn connect(client: &ClientConfig, topic: &str) -> Result<Player, Unplayed> {
+    let usage = |reason| Unplayed { exit: Exit::Usage, reason };
+    let failed = |reason| Unplayed { exit: Exit::Failed, reason };
     let bootstrap = client.get("bootstrap.servers").unwrap_or_default();
     match partition_count(client, topic, CONNECT_WITHIN) {
-        Ok(Some(_)) => Player::new(client, topic).map_err(|reason| (Exit::Usage, reason)),
-        Ok(None) => Err((
-            Exit::Failed,
-            format!(
-                "Topic {topic} does not exist at {bootstrap}. To create it:\n    \
-                 kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic} --partitions 6"
-            ),
-        )),
-        Err(error @ TopicsError::Settings(_)) => Err((Exit::Usage, error.to_string())),
-        Err(error) => Err((Exit::Failed, error.to_string())),
+        Ok(Some(_)) => Player::new(client, topic).map_err(usage),
+        Ok(None) => Err(failed(format!(
+            "Topic {topic} does not exist at {bootstrap}, or may not be seen. To create it:\n    \
+             kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic} --partitions 6"
+        ))),
+        Err(error @ TopicsError::Settings(_)) => Err(usage(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 
@@ -211,7 +225,8 @@ fn read(input: &Input, sender: &SyncSender<Piece>) -> io::Result<bool> {
 }
 
 /// Why the playing ended.
-enum Ended {
+#[derive(PartialEq, Eq, Debug)]
+pub enum Ended {
     /// Everything asked for was sent.
     Complete,
     /// By a signal.
@@ -288,45 +303,63 @@ impl<'a> Play<'a> {
     }
 
     /// Waits until the fate of every record is known, which librdkafka decides within `message.timeout.ms`.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Tally {
         loop {
             let tally = self.player.tally();
             if tally.delivered + tally.failed >= self.offered {
-                break;
+                self.watch.end();
+                return tally;
             }
             self.watch.show(self.player, self.began);
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.watch.end();
+    }
+}
+
+/// What was played.
+#[derive(Debug)]
+pub struct Played {
+    /// What became of the records.
+    pub tally: Tally,
+    /// Why it ended.
+    pub ended: Ended,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Played {
+    /// How the command ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.ended == Ended::Complete && self.tally.failed == 0 { Exit::Done } else { Exit::Failed }
     }
 
-    fn report(&self, ended: Ended, output: Output) -> Exit {
-        let tally = self.player.tally();
-        let seconds = self.began.elapsed().as_secs_f64();
-        let rate = per_second(tally.delivered, self.began);
-        match output {
-            Output::Json => {
-                let interrupted = matches!(ended, Ended::Interrupted);
-                let (sent, failed, error) = (tally.delivered, tally.failed, &tally.first_error);
-                let topic = &self.args.topic;
-                let report = json!({ "topic": topic, "sent": sent, "failed": failed, "seconds": seconds, "rate": rate,
-                    "first_error": error, "interrupted": interrupted });
-                println!("{report}");
-            }
-            Output::Text => {
-                let (sent, failed) = (thousands(tally.delivered), thousands(tally.failed));
-                let topic = &self.args.topic;
-                anstream::println!("{} {sent} records to {topic} in {seconds:.1} s, {rate:.1}/s", paint(GOOD, "sent"));
-                if let Some(reason) = &tally.first_error {
-                    anstream::println!("{} {failed} records, the first with: {reason}", paint(WARNING, "failed"));
-                }
-            }
+    fn report(&self, args: &ProduceArgs) -> Exit {
+        let rate = per_second(self.tally.delivered, self.seconds);
+        match args.output {
+            Output::Json => self.print_json(&args.topic, rate),
+            Output::Text => self.print_text(&args.topic, rate),
         }
-        match ended {
-            Ended::Complete if tally.failed == 0 => Exit::Done,
-            Ended::Complete => Exit::Failed,
-            Ended::Interrupted => fail(Exit::Failed, "Interrupted; every record counted as sent was acknowledged."),
-            Ended::Broken(reason) => fail(Exit::Failed, reason),
+        match &self.ended {
+            Ended::Complete => self.exit(),
+            Ended::Interrupted => fail(self.exit(), "Interrupted; what is counted as sent was acknowledged."),
+            Ended::Broken(reason) => fail(self.exit(), reason),
+        }
+    }
+
+    fn print_json(&self, topic: &str, rate: f64) {
+        let Tally { delivered, failed, first_error } = &self.tally;
+        let interrupted = self.ended == Ended::Interrupted;
+        let report = json!({ "topic": topic, "sent": delivered, "failed": failed, "first_error": first_error,
+            "seconds": self.seconds, "rate": rate, "interrupted": interrupted });
+        println!("{report}");
+    }
+
+    fn print_text(&self, topic: &str, rate: f64) {
+        let (sent, failed) = (thousands(self.tally.delivered), thousands(self.tally.failed));
+        anstream::println!("{} {sent} records to {topic} in {:.1} s, {rate:.1}/s", paint(GOOD, "sent"), self.seconds);
+        if let Some(reason) = &self.tally.first_error {
+            anstream::println!("{} {failed} records, the first with: {reason}", paint(WARNING, "failed"));
         }
     }
 }
@@ -369,12 +402,19 @@ impl Watch {
             Self::Bar(bar) => {
                 let tally = player.tally();
                 bar.set_position(tally.delivered);
-                bar.set_message(format!("{:.0}/s, {} failed", per_second(tally.delivered, began), thousands(tally.failed)));
+                bar.set_message(format!(
+                    "{:.0}/s, {} failed",
+                    per_second(tally.delivered, began.elapsed().as_secs_f64()),
+                    thousands(tally.failed)
+                ));
             }
             Self::Lines(next) if Instant::now() >= *next => {
                 let tally = player.tally();
                 let (sent, failed) = (thousands(tally.delivered), thousands(tally.failed));
-                anstream::eprintln!("{sent} records sent, {:.0}/s, {failed} failed", per_second(tally.delivered, began));
+                anstream::eprintln!(
+                    "{sent} records sent, {:.0}/s, {failed} failed",
+                    per_second(tally.delivered, began.elapsed().as_secs_f64())
+                );
                 *next += LINE_EVERY;
             }
             Self::Lines(_) => (),
@@ -389,8 +429,8 @@ impl Watch {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people, to a few digits")]
-fn per_second(count: u64, began: Instant) -> f64 {
-    count as f64 / began.elapsed().as_secs_f64().max(1e-3)
+fn per_second(count: u64, seconds: f64) -> f64 {
+    count as f64 / seconds.max(1e-3)
 }
 
 #[cfg(test)]

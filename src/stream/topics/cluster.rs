@@ -135,11 +135,12 @@ impl Cluster {
         let mut patience = Duration::from_secs(1);
         loop {
             let answer = self.metadata.client().fetch_metadata(None, self.left().min(patience));
-            self.metadata.poll(Duration::ZERO);
             let error = match answer {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
             };
+            // Long enough to hear all that has been said: a poll of no length serves a single event.
+            self.metadata.poll(Duration::from_millis(20));
             let heard = self.metadata.context().heard();
             if let Some(Complaint { code: RDKafkaErrorCode::Authentication, reason }) = heard {
                 return Err(TopicsError::LoginRefused { bootstrap: self.bootstrap.clone(), reason });
