@@ -26,9 +26,17 @@ pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
 /// Everything that is wrong in the folder and its files; then there is no policy at all, never a part of them.
 pub fn read_policies(folder: &Path, fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
     let paths = policy_files(folder).map_err(|error| vec![problem(folder, &format!("cannot be read: {error}"))])?;
+    read_policy_files(&paths, fallback)
+}
+
+/// Reads these policy files as one set.
+///
+/// # Errors
+/// Everything that is wrong in any of them.
+pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
     let problems = Problems::default();
     let mut files = Vec::new();
-    for path in &paths {
+    for path in paths {
         match read_text(path) {
             Ok(text) => files.push((path.display().to_string(), text)),
             Err(unreadable) => problems.add(unreadable),

@@ -11,7 +11,7 @@ mod kafka;
 mod keys;
 mod read;
 
-pub use files::read_policies;
+pub use files::{read_policies, read_policy_files};
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
 
