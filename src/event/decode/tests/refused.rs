@@ -116,6 +116,16 @@ fn not_json() {
 }
 
 #[test]
+fn control_characters_in_strings_are_not_json_wherever_they_stand() {
+    for byte in 0..0x20 {
+        for length in 0..20 {
+            let text = [&b"[\""[..], &vec![b' '; length], &[byte], b"\"]"].concat();
+            assert_code(Code::NotJson, text);
+        }
+    }
+}
+
+#[test]
 fn every_truncation_of_a_real_event_is_not_json() {
     for text in [ADULT, CREDIT] {
         for end in 1..text.len() {
