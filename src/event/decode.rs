@@ -112,7 +112,7 @@ struct Pass<'p> {
 impl Pass<'_> {
     /// Reads all of it, as far as that goes.
     fn run(mut self) -> Faults {
-        if self.event().is_ok() && self.scanner.faults.noted.is_none() {
+        if self.event().is_ok() {
             self.require();
         }
         self.scanner.faults
@@ -128,7 +128,7 @@ impl Pass<'_> {
         self.scanner.end()
     }
 
-    /// Notes which required field is absent.
+    /// Notes which required field is absent; what was noted before is more likely the cause, and stays.
     fn require(&mut self) {
         let no_outcome = matches!(self.fields.prediction, Kept::Missing)
             && self.fields.confidence.is_none()

@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn of_several_repeated_keys_the_first_is_reported() {
+        for names in ["a b c b a", "b a c a b", "c a b b a", "c a a a a"] {
+            let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+            let first = (1..names.len()).find(|n| names[..*n].contains(&names[*n]));
+            assert_eq!(first_repeated(&names), first, "{names:?}");
+        }
+    }
+
+    #[test]
     fn keys_that_share_a_fingerprint_are_still_told_apart() {
         let mut names: Vec<String> = (0..500).map(|n| format!("the-same-{n:04}-the-same")).collect();
         let fingerprints: std::collections::HashSet<u64> = names.iter().map(|name| fingerprint(name)).collect();

@@ -133,6 +133,7 @@ impl<'t> Scanner<'t> {
         let what = match self.text[self.at..].chars().next() {
             None => format!("the record ends where {wanted} should stand"),
             Some('\u{feff}') => format!("expected {wanted}, found a byte-order mark"),
+            Some(found) if found.is_ascii_graphic() => format!("expected {wanted}, found `{found}`"),
             Some(found) => format!("expected {wanted}, found `{}`", found.escape_debug()),
         };
         self.stop(Code::NotJson, self.at, what)

@@ -80,9 +80,9 @@ fn nothing_of_an_event_is_left_for_the_next() {
 #[test]
 fn numbers_stay_as_written_and_texts_are_unescaped() {
     let text = r#"{"event\u005fid":"\u0061\"\\\/","model":{"name":"\ud83d\ude00ü","version":"\u00e4"},"prediction":-1.50e+2,
-        "confidence":1.0E-1,"amount":12345678901234567890.10,"features":{"\u0061":"\t","b":0.1e-400,"c":-0},"flags":["bi\u0061s","x"]}"#;
+        "confidence":1.0E-1,"amount":12345678901234567890.10,"features":{"\u0061":"\t\udbff\udfff","b":0.1e-400,"c":-0,"d":18446744073709551617},"flags":["bi\u0061s","x"]}"#;
     let mut plan = Plan::default();
-    let [a, b, c] = ["a", "b", "c"].map(|name| plan.feature(name));
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| plan.feature(name));
     let mut decoder = Decoder::new(Arc::new(plan), Limits::default());
     let event = decoder.decode(text.as_bytes()).expect("a good event");
     assert_eq!((event.event_id(), event.model_name(), event.model_version()), ("a\"\\/", "😀ü", Some("ä")));
@@ -90,8 +90,9 @@ fn numbers_stay_as_written_and_texts_are_unescaped() {
     assert_eq!((event.confidence(), event.confidence_text()), (Some(0.1), Some("1.0E-1")));
     assert_eq!(event.amount(), Value::Number { value: 1.234_567_890_123_456_8e19, text: "12345678901234567890.10" });
     assert_eq!(event.flags().collect::<Vec<_>>(), ["bias", "x"]);
-    assert_eq!(event.slot(a), Value::Text("\t"));
+    assert_eq!(event.slot(a), Value::Text("\t\u{10ffff}"));
     assert_eq!(event.slot(b), Value::Number { value: 0.0, text: "0.1e-400" });
+    assert_eq!(event.slot(d), Value::Number { value: 18_446_744_073_709_551_616.0, text: "18446744073709551617" });
     assert!(matches!(event.slot(c), Value::Number { value, text: "-0" } if value == 0.0 && value.is_sign_negative()));
 }
 
@@ -114,6 +115,7 @@ fn optional_fields_are_read_and_unknown_ones_passed_over() {
     assert_accepted(r#""evidence":[{"uri":"s3://b/k","sha256":"00","size":[1,{"a":2}]},{}]"#);
     assert_accepted(r#""":{"a":[[],{},[{"a":{"a":"a"}}],true,false,null,-1.5e-3,"\n"]},"Event_id":3"#);
     assert_accepted("\n\t\"x\" : [ ] \r\n");
+    assert_accepted(&format!(r#""x":[{0}],"y":[{0}]"#, "[],{},[{}],".repeat(66) + "[]"));
     assert_accepted(r#""confidence":0,"probabilities":{"a":1.0,"b":-0.0}"#);
 }
 

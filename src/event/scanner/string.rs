@@ -104,15 +104,13 @@ impl Scanner<'_> {
 
     /// Reads one `\uXXXX`.
     fn unit(&mut self) -> Result<u32, Stop> {
-        let digits = self.text.as_bytes().get(self.at + 2..self.at + 6).unwrap_or_default();
         let digit = |sum: u32, byte: &u8| char::from(*byte).to_digit(16).map(|digit| sum << 4 | digit);
-        match digits.iter().try_fold(0, digit) {
-            Some(unit) if digits.len() == 4 => {
-                self.at += 6;
-                Ok(unit)
-            }
-            _ => Err(self.stop(Code::NotJson, self.at, "`\\u` without four hex digits".to_owned())),
-        }
+        let digits = self.text.as_bytes().get(self.at + 2..self.at + 6);
+        let Some(unit) = digits.and_then(|digits| digits.iter().try_fold(0, digit)) else {
+            return Err(self.stop(Code::NotJson, self.at, "`\\u` without four hex digits".to_owned()));
+        };
+        self.at += 6;
+        Ok(unit)
     }
 }
 

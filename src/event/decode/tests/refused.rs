@@ -116,6 +116,16 @@ fn not_json() {
 }
 
 #[test]
+fn control_characters_in_strings_are_not_json_wherever_they_stand() {
+    for byte in 0..0x20 {
+        for length in 0..20 {
+            let text = [&b"[\""[..], &vec![b' '; length], &[byte], b"\"]"].concat();
+            assert_code(Code::NotJson, text);
+        }
+    }
+}
+
+#[test]
 fn every_truncation_of_a_real_event_is_not_json() {
     for text in [ADULT, CREDIT] {
         for end in 1..text.len() {
@@ -213,6 +223,7 @@ fn too_long() {
         format!(r#"{{"event_id":"e","model":{{"name":"m","version":"{long}"}},"prediction":1}}"#),
         format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":"{long}"}}"#),
         format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":"{}"}}"#, "ä".repeat(513)),
+        format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":{}}}"#, "1".repeat(300) + "." + &"1".repeat(724)),
     ] {
         assert_code(Code::TooLong, text);
     }
@@ -397,4 +408,19 @@ fn a_syntax_fault_wins_then_the_first_of_the_others_then_what_is_missing() {
     let mut deep = "[".repeat(100).into_bytes();
     deep.push(0xff);
     assert_code(Code::TooDeep, deep);
+}
+
+#[test]
+fn a_sentence_says_where_and_what_without_control_characters() {
+    for (text, sentence) in [
+        ("\"\"\"", "at byte 2: expected the end of the record, found `\"`"),
+        ("{\"a\":{\"b\":\u{1}}}", "at byte 10, in `a.b`: expected a value, found `\\u{1}`"),
+        ("{\"a\":[1,2", "at byte 9, in `a[1]`: the record ends where `,` or `]` should stand"),
+        ("\u{feff}{}", "at byte 0: expected a value, found a byte-order mark"),
+        ("{\"a\":01}", "at byte 5, in `a`: a number with a leading zero"),
+        ("{\"ä\":NaN}", "at byte 6, in `ä`: expected a value, found `N`"),
+        ("{\"a\":1,\"ä\":\"\\ud800\"}", "at byte 13, in `ä`: half of a surrogate pair in a string"),
+    ] {
+        assert_eq!(refusal(Limits::default(), text.as_bytes()).1, sentence);
+    }
 }
