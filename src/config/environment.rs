@@ -6,6 +6,9 @@ use super::keys::{KEYS, Takes};
 
 const PREFIX: &str = "JIDOKA__";
 
+/// So many keys a variable's name may have.
+const MAX_KEYS: usize = 8;
+
 /// Puts the value of every `JIDOKA__…` variable where its name says; what stood there is replaced. Later problems with
 /// it name the variable.
 pub(super) fn overlay(document: &mut Node, variables: impl Iterator<Item = (String, String)>, problems: &Problems) {
@@ -40,6 +43,9 @@ fn keys_of(name: &str) -> Result<Vec<String>, Problem> {
     if parts.iter().any(|part| part.is_empty()) || name.bytes().any(|byte| byte.is_ascii_lowercase()) {
         let message = "the name is written like JIDOKA__GATE__WORKERS: capitals, and `__` between the keys";
         return Err(problem(name, "", message));
+    }
+    if parts.len() > MAX_KEYS {
+        return Err(problem(name, "", &format!("the name has more than {MAX_KEYS} keys; no setting lies that deep")));
     }
     let keys: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
     match keys.split_first() {

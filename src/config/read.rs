@@ -100,11 +100,11 @@ fn topic(field: &Field<'_>, max_bytes: usize) -> Option<String> {
 }
 
 fn encoding(field: &Field<'_>) -> Encoding {
-    let word = field.choice(&[("json", Some(Encoding::Json)), ("avro", None)]);
-    word.unwrap_or(Some(Encoding::Json)).unwrap_or_else(|| {
+    if field.is_word("avro") {
         field.problem("`avro` is not supported yet: it arrives with the schema registry client; write `json`");
-        Encoding::Json
-    })
+        return Encoding::Json;
+    }
+    field.choice(&[("json", Encoding::Json)]).unwrap_or(Encoding::Json)
 }
 
 fn sources(field: &Field<'_>, prefix: &str) -> Vec<Source> {

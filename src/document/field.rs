@@ -44,6 +44,12 @@ impl<'a> Field<'a> {
         matches!(self.node, Some(Node { value: Value::Map(_), .. }))
     }
 
+    /// Whether exactly this word stands here, for words that get an answer of their own.
+    #[must_use]
+    pub fn is_word(&self, word: &str) -> bool {
+        matches!(self.node, Some(Node { value: Value::Scalar { text, .. }, .. }) if text == word)
+    }
+
     /// Reports a problem of this value.
     pub fn problem(&self, message: impl Into<String>) {
         self.problems.add(Problem::new(self.place, &self.path, message));

@@ -7,13 +7,13 @@ use super::tree::{Node, Style, Value};
 /// One second.
 pub const SECOND: Duration = Duration::from_secs(1);
 /// One minute.
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_mins(1);
 /// One hour.
-pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const HOUR: Duration = Duration::from_hours(1);
 /// One day of 24 hours.
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_hours(24);
 /// One year of 365 days.
-pub const YEAR: Duration = Duration::from_secs(365 * 86_400);
+pub const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// The units a duration may have, the longest first.
 const UNITS: [(&str, Duration); 6] =

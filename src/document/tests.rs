@@ -29,92 +29,95 @@ fn problems_of(text: &str) -> Vec<String> {
     read(text).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
+/// A document and what is said about it.
+#[rustfmt::skip]
+const WRONG_VALUES: &[(&str, &[&str])] = &[
+    ("name: a\n", &[]),
+    ("name: a\ngate:\n", &[]),
+    ("\u{feff}name: a\n", &[]),
+    ("---\nname: a\n...\n", &[]),
+    ("", &["test.yaml:1:1: name: this key is required"]),
+    ("gate: {workers: 2}", &["test.yaml:1:1: name: this key is required"]),
+    ("name: ~", &["test.yaml:1:1: name: this key is required"]),
+    ("- name", &["test.yaml:1:1: expected a map, found a list"]),
+    ("nme: a", &["test.yaml:1:1: name: this key is required", "test.yaml:1:1: nme: unknown key; did you mean `name`?"]),
+    ("name: a\ngate:\n  workerz: 4\n", &["test.yaml:3:3: gate.workerz: unknown key; did you mean `workers`?"]),
+    (
+        "name: a\ngate: {verbosity: 4}\n",
+        &[
+            "test.yaml:2:8: gate.verbosity: unknown key; the keys known here are: `workers`, `linger`, `share`, `fast`, `on_error`",
+        ],
+    ),
+    ("name: a\ngate: 4\n", &["test.yaml:2:7: gate: expected a map, found the number 4"]),
+    ("name: [a]\n", &["test.yaml:1:7: name: expected text, found a list"]),
+    ("name: ''\n", &["test.yaml:1:7: name: must not be empty"]),
+    ("name: abcdefghijklmnopq\n", &["test.yaml:1:7: name: has 17 bytes; at most 16 are allowed"]),
+    ("name: \"a\\tb\"\n", &["test.yaml:1:7: name: must not contain control characters"]),
+    (
+        "name: a\ngate: {workers: \"4\"}",
+        &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the text \"4\""],
+    ),
+    ("name: a\ngate: {workers: four}", &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found `four`"]),
+    (
+        "name: a\ngate: {workers: 0}",
+        &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 0"],
+    ),
+    (
+        "name: a\ngate: {workers: 99999999999999999999}",
+        &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 99999999999999999999"],
+    ),
+    (
+        "name: a\ngate: {workers: 2.0}",
+        &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 2.0"],
+    ),
+    (
+        "name: a\ngate: {linger: 15}",
+        &[
+            "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `15`; the unit is missing: ms, s, m, h, d or y",
+        ],
+    ),
+    (
+        "name: a\ngate: {linger: 1.5s}",
+        &[
+            "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `1.5s`; the unit must be ms, s, m, h, d or y, and the number whole",
+        ],
+    ),
+    ("name: a\ngate: {linger: 2h}", &["test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found 2h"]),
+    (
+        "name: a\ngate: {linger: soon}",
+        &[
+            "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `soon`; a duration is a whole number and a unit: ms, s, m, h, d or y",
+        ],
+    ),
+    ("name: a\ngate: {share: .nan}", &["test.yaml:2:15: gate.share: expected a number from 0 to 1, found `.nan`"]),
+    ("name: a\ngate: {share: 1.2}", &["test.yaml:2:15: gate.share: expected a number from 0 to 1, found the number 1.2"]),
+    ("name: a\ngate: {fast: 1}", &["test.yaml:2:14: gate.fast: expected `true` or `false`, found the number 1"]),
+    (
+        "name: a\ngate: {on_error: hodl}",
+        &["test.yaml:2:18: gate.on_error: expected one of `hold`, `skip`, found `hodl`; did you mean `hold`?"],
+    ),
+    (
+        "name: a\ngate: {on_error: release}",
+        &["test.yaml:2:18: gate.on_error: expected one of `hold`, `skip`, found `release`"],
+    ),
+    ("name: a\ngate: {turbo: 1}", &["test.yaml:2:8: gate.turbo: `turbo` is not supported yet"]),
+    ("name: a\ngroups: []", &["test.yaml:2:9: groups: must not be empty"]),
+    ("name: a\ngroups: [a, b, c, d]", &["test.yaml:2:9: groups: has 4 items; 1 to 3 are allowed"]),
+    ("name: a\ngroups: [a, b, a]", &["test.yaml:2:16: groups[2]: `a` stands in the list already"]),
+    ("name: a\ngroups: [a, ~]", &["test.yaml:2:13: groups[1]: expected text, found nothing"]),
+    ("name: a\ngroups: a", &["test.yaml:2:9: groups: expected a list, found `a`"]),
+    (
+        "name: a\nsources:\n  - topics: x\n",
+        &[
+            "test.yaml:3:5: sources[0].topic: this key is required",
+            "test.yaml:3:5: sources[0].topics: unknown key; did you mean `topic`?",
+        ],
+    ),
+];
+
 #[test]
 fn every_problem_is_a_sentence_with_its_place() {
-    let cases: &[(&str, &[&str])] = &[
-        ("name: a\n", &[]),
-        ("name: a\ngate:\n", &[]),
-        ("\u{feff}name: a\n", &[]),
-        ("---\nname: a\n...\n", &[]),
-        ("", &["test.yaml:1:1: name: this key is required"]),
-        ("gate: {workers: 2}", &["test.yaml:1:1: name: this key is required"]),
-        ("name: ~", &["test.yaml:1:1: name: this key is required"]),
-        ("- name", &["test.yaml:1:1: expected a map, found a list"]),
-        ("nme: a", &["test.yaml:1:1: name: this key is required", "test.yaml:1:1: nme: unknown key; did you mean `name`?"]),
-        ("name: a\ngate:\n  workerz: 4\n", &["test.yaml:3:3: gate.workerz: unknown key; did you mean `workers`?"]),
-        (
-            "name: a\ngate: {verbosity: 4}\n",
-            &[
-                "test.yaml:2:8: gate.verbosity: unknown key; the keys known here are: `workers`, `linger`, `share`, `fast`, `on_error`",
-            ],
-        ),
-        ("name: a\ngate: 4\n", &["test.yaml:2:7: gate: expected a map, found the number 4"]),
-        ("name: [a]\n", &["test.yaml:1:7: name: expected text, found a list"]),
-        ("name: ''\n", &["test.yaml:1:7: name: must not be empty"]),
-        ("name: abcdefghijklmnopq\n", &["test.yaml:1:7: name: has 17 bytes; at most 16 are allowed"]),
-        ("name: \"a\\tb\"\n", &["test.yaml:1:7: name: must not contain control characters"]),
-        (
-            "name: a\ngate: {workers: \"4\"}",
-            &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the text \"4\""],
-        ),
-        ("name: a\ngate: {workers: four}", &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found `four`"]),
-        (
-            "name: a\ngate: {workers: 0}",
-            &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 0"],
-        ),
-        (
-            "name: a\ngate: {workers: 99999999999999999999}",
-            &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 99999999999999999999"],
-        ),
-        (
-            "name: a\ngate: {workers: 2.0}",
-            &["test.yaml:2:17: gate.workers: expected a whole number from 1 to 64, found the number 2.0"],
-        ),
-        (
-            "name: a\ngate: {linger: 15}",
-            &[
-                "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `15`; the unit is missing: ms, s, m, h, d or y",
-            ],
-        ),
-        (
-            "name: a\ngate: {linger: 1.5s}",
-            &[
-                "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `1.5s`; the unit must be ms, s, m, h, d or y, and the number whole",
-            ],
-        ),
-        ("name: a\ngate: {linger: 2h}", &["test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found 2h"]),
-        (
-            "name: a\ngate: {linger: soon}",
-            &[
-                "test.yaml:2:16: gate.linger: expected a duration from 1ms to 1m, found `soon`; a duration is a whole number and a unit: ms, s, m, h, d or y",
-            ],
-        ),
-        ("name: a\ngate: {share: .nan}", &["test.yaml:2:15: gate.share: expected a number from 0 to 1, found `.nan`"]),
-        ("name: a\ngate: {share: 1.2}", &["test.yaml:2:15: gate.share: expected a number from 0 to 1, found the number 1.2"]),
-        ("name: a\ngate: {fast: 1}", &["test.yaml:2:14: gate.fast: expected `true` or `false`, found the number 1"]),
-        (
-            "name: a\ngate: {on_error: hodl}",
-            &["test.yaml:2:18: gate.on_error: expected one of `hold`, `skip`, found `hodl`; did you mean `hold`?"],
-        ),
-        (
-            "name: a\ngate: {on_error: release}",
-            &["test.yaml:2:18: gate.on_error: expected one of `hold`, `skip`, found `release`"],
-        ),
-        ("name: a\ngate: {turbo: 1}", &["test.yaml:2:8: gate.turbo: `turbo` is not supported yet"]),
-        ("name: a\ngroups: []", &["test.yaml:2:9: groups: must not be empty"]),
-        ("name: a\ngroups: [a, b, c, d]", &["test.yaml:2:9: groups: has 4 items; 1 to 3 are allowed"]),
-        ("name: a\ngroups: [a, b, a]", &["test.yaml:2:16: groups[2]: `a` stands in the list already"]),
-        ("name: a\ngroups: [a, ~]", &["test.yaml:2:13: groups[1]: expected text, found nothing"]),
-        ("name: a\ngroups: a", &["test.yaml:2:9: groups: expected a list, found `a`"]),
-        (
-            "name: a\nsources:\n  - topics: x\n",
-            &[
-                "test.yaml:3:5: sources[0].topic: this key is required",
-                "test.yaml:3:5: sources[0].topics: unknown key; did you mean `topic`?",
-            ],
-        ),
-    ];
-    for (text, expected) in cases {
+    for (text, expected) in WRONG_VALUES {
         assert_eq!(problems_of(text), *expected, "{text}");
     }
 }
@@ -176,8 +179,8 @@ fn size_and_depth_are_bounded() {
 
 #[test]
 fn so_many_problems_and_no_more_are_shown() {
-    let text: String = (0..150).map(|index| format!("unknown{index}: 1\n")).collect();
-    let found = problems_of(&format!("name: a\n{text}"));
+    let lines: Vec<String> = (0..150).map(|index| format!("unknown{index}: 1")).collect();
+    let found = problems_of(&format!("name: a\n{}", lines.join("\n")));
     assert_eq!(found.len(), 101);
     assert_eq!(found[100], "50 more problems are not shown");
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::document::{DAY, HOUR, MINUTE, duration_text};
 
-/// How urgent a case is.
+/// How urgent a case is. The most urgent band is the least, so that a queue sorts by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Band {
     /// The most urgent; partition 0 of the reviews topic.

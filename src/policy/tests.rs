@@ -20,17 +20,15 @@ fn set(heads: &[&str]) -> Result<PolicySet, Vec<Problem>> {
 
 const TRIGGERS: &str = "triggers: [ { id: t, confidence: { measure: margin, below: 0.2 } } ]";
 
-fn example(name: &str) -> Policy {
-    let path = format!("{}/config/policies/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
-    let set = read(&text).unwrap();
+fn example(text: &str) -> Policy {
+    let set = read(text).unwrap();
     assert_eq!(set.policies()[0].hash, Hash::of(text.as_bytes()));
     set.policies()[0].clone()
 }
 
 #[test]
 fn the_example_policies_say_what_they_seem_to() {
-    let adult = example("adult-income");
+    let adult = example(include_str!("../../config/policies/adult-income.yaml"));
     assert_eq!((adult.name.as_str(), adult.version.as_deref()), ("adult-income", Some("1")));
     assert_eq!(adult.matches, Match { model: Some("adult-gbdt".to_owned()), ..Match::default() });
     let confidence = Confidence { measure: Measure::TopProbability, limit: Limit::Below(0.62), temperature: 1.0 };
@@ -38,7 +36,7 @@ fn the_example_policies_say_what_they_seem_to() {
     assert_eq!(adult.review.groups, ["underwriting"]);
     assert_eq!(adult.review.mask, ["protected"]);
 
-    let credit = example("credit-default");
+    let credit = example(include_str!("../../config/policies/credit-default.yaml"));
     assert_eq!((credit.name.as_str(), credit.matches.model.as_deref()), ("credit-default", Some("credit-default-gbdt")));
     assert_eq!(credit.review, ReviewRules::with_defaults(vec!["credit".to_owned()], vec!["credit-leads".to_owned()]));
 }
@@ -72,7 +70,7 @@ review:
     let policy = &set.policies()[0];
     assert_eq!(policy.version.as_deref(), Some("1.10"));
     assert_eq!(policy.matches.specificity(), 7);
-    assert_eq!((policy.max_age, policy.on_late), (Some(Duration::from_secs(600)), OnLate::Hold));
+    assert_eq!((policy.max_age, policy.on_late), (Some(Duration::from_mins(10)), OnLate::Hold));
     let trigger = &policy.triggers[0];
     let measure = Measure::Class { label: "<=50K".to_owned() };
     assert_eq!(trigger.kind, TriggerKind::Confidence(Confidence { measure, limit: Limit::Above(0.9), temperature: 1.5 }));
@@ -163,94 +161,98 @@ fn trigger_problems(trigger: &str) -> Vec<String> {
     problems.into_iter().map(|problem| problem.replacen("p.yaml:3:", "", 1).replacen("triggers[0]", "T", 1)).collect()
 }
 
+const BELOW: &str =
+    "25: T.confidence: the measures `top_probability` and `margin` take `below` and not `above`: low values are doubt";
+
+/// A trigger and what is said about it; `T` stands for `triggers[0]`.
+#[rustfmt::skip]
+const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
+    ("{id: t, confidence: {measure: margin, below: 1}}", &[]),
+    ("t", &["5: T: expected a map, found `t`"]),
+    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`"]),
+    ("{confidence: {measure: margin, below: 0.5}}", &["5: T.id: this key is required"]),
+    (
+        "{id: Low_1, confidence: {measure: margin, below: 0.5}}",
+        &["10: T.id: may have only the letters a to z, digits and `-`"],
+    ),
+    (
+        "{id: unreadable, confidence: {measure: margin, below: 0.5}}",
+        &["10: T.id: `unreadable` is the name of a built-in finding; give the trigger another id"],
+    ),
+    (
+        "{id: t, confidense: {measure: margin, below: 0.5}}",
+        &[
+            "5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`",
+            "13: T.confidense: unknown key; did you mean `confidence`?",
+        ],
+    ),
+    (
+        "{id: t, rule: amount > 5}",
+        &["13: T.rule: trigger kind `rule` is not supported yet: it arrives with the expression language"],
+    ),
+    (
+        "{id: t, sample: {rate: 0.1}}",
+        &["13: T.sample: trigger kind `sample` is not supported yet: it arrives with blind quality review"],
+    ),
+    (
+        "{id: t, anomaly: {alpha: 0.1}}",
+        &["13: T.anomaly: trigger kind `anomaly` is not supported yet: it arrives with training profiles"],
+    ),
+    ("{id: t, fairness: {}}", &["13: T.fairness: trigger kind `fairness` is not supported yet: it arrives with the monitor"]),
+    (
+        "{id: t, contradiction: {}}",
+        &["13: T.contradiction: trigger kind `contradiction` is not supported yet: it arrives with reference topics"],
+    ),
+    ("{id: t, confidence: {below: 0.5}}", &["25: T.confidence.measure: this key is required"]),
+    (
+        "{id: t, confidence: {measure: margn, below: 0.5}}",
+        &[
+            "35: T.confidence.measure: expected one of `top_probability`, `margin`, `entropy`, `class`, found `margn`; did you mean `margin`?",
+        ],
+    ),
+    ("{id: t, confidence: {measure: margin}}", &[BELOW]),
+    ("{id: t, confidence: {measure: top_probability, above: 0.5}}", &[BELOW]),
+    ("{id: t, confidence: {measure: margin, above: 0.5, below: 0.5}}", &[BELOW]),
+    (
+        "{id: t, confidence: {measure: entropy, below: 0.5}}",
+        &["25: T.confidence: the measure `entropy` takes `above` and not `below`: high entropy is doubt"],
+    ),
+    (
+        "{id: t, confidence: {measure: class, label: a, below: 0.5, above: 0.9}}",
+        &["25: T.confidence: the measure `class` takes exactly one of `below` and `above`"],
+    ),
+    ("{id: t, confidence: {measure: class, below: 0.5}}", &["25: T.confidence.label: this key is required"]),
+    (
+        "{id: t, confidence: {measure: margin, below: 0.5, label: a}}",
+        &["62: T.confidence.label: belongs to the measure `class` only"],
+    ),
+    (
+        "{id: t, confidence: {measure: margin, below: 62}}",
+        &["50: T.confidence.below: expected a number from 0 to 1, found the number 62"],
+    ),
+    (
+        "{id: t, confidence: {measure: margin, below: 0.5, temperature: 0}}",
+        &["68: T.confidence.temperature: expected a number from 0.01 to 100, found the number 0"],
+    ),
+    (
+        "{id: t, severity: 2, mandatory: maybe, confidence: {measure: margin, below: 0.5}}",
+        &[
+            "23: T.severity: expected a number from 0 to 1, found the number 2",
+            "37: T.mandatory: expected `true` or `false`, found `maybe`",
+        ],
+    ),
+    (
+        "{id: t, budget: 100, on_error: release, confidence: {measure: margin, below: 0.5}}",
+        &[
+            "21: T.budget: expected a duration from 1ms to 1m, found `100`; the unit is missing: ms, s, m, h, d or y",
+            "36: T.on_error: expected one of `hold`, `skip`, found `release`",
+        ],
+    ),
+];
+
 #[test]
 fn a_wrong_trigger_is_told_what_is_wrong() {
-    const BELOW: &str =
-        "25: T.confidence: the measures `top_probability` and `margin` take `below` and not `above`: low values are doubt";
-    let cases: &[(&str, &[&str])] = &[
-        ("{id: t, confidence: {measure: margin, below: 1}}", &[]),
-        ("t", &["5: T: expected a map, found `t`"]),
-        ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`"]),
-        ("{confidence: {measure: margin, below: 0.5}}", &["5: T.id: this key is required"]),
-        (
-            "{id: Low_1, confidence: {measure: margin, below: 0.5}}",
-            &["10: T.id: may have only the letters a to z, digits and `-`"],
-        ),
-        (
-            "{id: unreadable, confidence: {measure: margin, below: 0.5}}",
-            &["10: T.id: `unreadable` is the name of a built-in finding; give the trigger another id"],
-        ),
-        (
-            "{id: t, confidense: {measure: margin, below: 0.5}}",
-            &[
-                "5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`",
-                "13: T.confidense: unknown key; did you mean `confidence`?",
-            ],
-        ),
-        (
-            "{id: t, rule: amount > 5}",
-            &["13: T.rule: trigger kind `rule` is not supported yet: it arrives with the expression language"],
-        ),
-        (
-            "{id: t, sample: {rate: 0.1}}",
-            &["13: T.sample: trigger kind `sample` is not supported yet: it arrives with blind quality review"],
-        ),
-        (
-            "{id: t, anomaly: {alpha: 0.1}}",
-            &["13: T.anomaly: trigger kind `anomaly` is not supported yet: it arrives with training profiles"],
-        ),
-        ("{id: t, fairness: {}}", &["13: T.fairness: trigger kind `fairness` is not supported yet: it arrives with the monitor"]),
-        (
-            "{id: t, contradiction: {}}",
-            &["13: T.contradiction: trigger kind `contradiction` is not supported yet: it arrives with reference topics"],
-        ),
-        ("{id: t, confidence: {below: 0.5}}", &["25: T.confidence.measure: this key is required"]),
-        (
-            "{id: t, confidence: {measure: margn, below: 0.5}}",
-            &[
-                "35: T.confidence.measure: expected one of `top_probability`, `margin`, `entropy`, `class`, found `margn`; did you mean `margin`?",
-            ],
-        ),
-        ("{id: t, confidence: {measure: margin}}", &[BELOW]),
-        ("{id: t, confidence: {measure: top_probability, above: 0.5}}", &[BELOW]),
-        ("{id: t, confidence: {measure: margin, above: 0.5, below: 0.5}}", &[BELOW]),
-        (
-            "{id: t, confidence: {measure: entropy, below: 0.5}}",
-            &["25: T.confidence: the measure `entropy` takes `above` and not `below`: high entropy is doubt"],
-        ),
-        (
-            "{id: t, confidence: {measure: class, label: a, below: 0.5, above: 0.9}}",
-            &["25: T.confidence: the measure `class` takes exactly one of `below` and `above`"],
-        ),
-        ("{id: t, confidence: {measure: class, below: 0.5}}", &["25: T.confidence.label: this key is required"]),
-        (
-            "{id: t, confidence: {measure: margin, below: 0.5, label: a}}",
-            &["62: T.confidence.label: belongs to the measure `class` only"],
-        ),
-        (
-            "{id: t, confidence: {measure: margin, below: 62}}",
-            &["50: T.confidence.below: expected a number from 0 to 1, found the number 62"],
-        ),
-        (
-            "{id: t, confidence: {measure: margin, below: 0.5, temperature: 0}}",
-            &["68: T.confidence.temperature: expected a number from 0.01 to 100, found the number 0"],
-        ),
-        (
-            "{id: t, severity: 2, mandatory: maybe, confidence: {measure: margin, below: 0.5}}",
-            &[
-                "23: T.severity: expected a number from 0 to 1, found the number 2",
-                "37: T.mandatory: expected `true` or `false`, found `maybe`",
-            ],
-        ),
-        (
-            "{id: t, budget: 100, on_error: release, confidence: {measure: margin, below: 0.5}}",
-            &[
-                "21: T.budget: expected a duration from 1ms to 1m, found `100`; the unit is missing: ms, s, m, h, d or y",
-                "36: T.on_error: expected one of `hold`, `skip`, found `release`",
-            ],
-        ),
-    ];
-    for (trigger, expected) in cases {
+    for (trigger, expected) in WRONG_TRIGGERS {
         assert_eq!(trigger_problems(trigger), *expected, "{trigger}");
     }
 }
