@@ -1,6 +1,6 @@
 //! A cluster: what tests hold, and how it comes up.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::admin;
 use super::node::{self, Jvm, Node};
 use super::provide;
-use super::settings::{Kind, Ports};
+use super::settings::{CONTROLLER, Kind, Ports};
 
 /// Bounds every wait for brokers; a loaded machine needs half of it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -25,12 +25,14 @@ pub struct Cluster {
     bootstrap: String,
     /// Where the fixture itself connects: without login.
     plain: String,
+    /// `None` for somebody else's.
+    kind: Option<Kind>,
     nodes: Vec<Node>,
 }
 
-/// A one-node cluster, or the sentence why there is none.
-pub fn start_single() -> Result<Cluster, String> {
-    Cluster::start(Kind::Single, Jvm::QuickStart)
+/// The cluster that tests share, or the sentence why there is none.
+pub fn start_shared() -> Result<Cluster, String> {
+    Cluster::start(Kind::Shared, Jvm::QuickStart)
 }
 
 fn started(kind: Kind, jvm: Jvm) -> Cluster {
@@ -38,7 +40,7 @@ fn started(kind: Kind, jvm: Jvm) -> Cluster {
 }
 
 impl Cluster {
-    /// One node of its own, for a test that stops or breaks it.
+    /// One broker of its own, node 1, for a test that stops or kills it.
     pub fn single() -> Self {
         started(Kind::Single, Jvm::QuickStart)
     }
@@ -55,12 +57,12 @@ impl Cluster {
 
     /// One node whose speed may be measured.
     pub fn measured() -> Self {
-        started(Kind::Single, Jvm::Measured)
+        started(Kind::Shared, Jvm::Measured)
     }
 
     /// Somebody else's Kafka, at `servers`.
     pub(super) fn external(servers: String) -> Self {
-        Self { bootstrap: servers.clone(), plain: servers, nodes: Vec::new() }
+        Self { bootstrap: servers.clone(), plain: servers, kind: None, nodes: Vec::new() }
     }
 
     /// The value for `bootstrap.servers`.
@@ -68,26 +70,30 @@ impl Cluster {
         &self.bootstrap
     }
 
-    /// Kills node `id` as a power cut would; what it had not replicated is found again by [`Self::restart`].
+    /// Kills node `id` as a power cut would. With three nodes, kill another only after [`Self::await_in_sync`]: partitions
+    /// without any leader can lose commits (see [`Kind::Single`]).
     pub fn kill(&self, id: i32) {
-        self.node(id).kill();
+        self.breakable(id).kill();
     }
 
     /// Starts node `id` again after [`Self::kill`], on its data and ports, and waits until it serves.
     pub fn restart(&self, id: i32) {
-        let node = self.node(id);
+        let node = self.breakable(id);
+        if let Some(controller) = self.nodes.iter().find(|node| node.id == CONTROLLER) {
+            self.wait("the controller to notice that the broker is gone", || controller.has_fenced(id).then_some(()));
+        }
         let restarted = node.start().and_then(|()| await_serving(node));
         restarted.unwrap_or_else(|problem| panic!("{problem}"));
     }
 
     /// Stops node `id` in its tracks (SIGSTOP): its connections stay open and nothing answers.
     pub fn stop_process(&self, id: i32) {
-        self.node(id).signal("STOP");
+        self.breakable(id).signal("STOP");
     }
 
     /// Lets node `id` go on after [`Self::stop_process`].
     pub fn continue_process(&self, id: i32) {
-        self.node(id).signal("CONT");
+        self.breakable(id).signal("CONT");
     }
 
     /// Creates a topic with the cluster's replication and waits until every partition has its leader.
@@ -133,27 +139,33 @@ impl Cluster {
         static SWEEP: Once = Once::new();
         SWEEP.call_once(|| node::remove_leftovers(provide::scratch()));
         let libs = provide::libs()?;
-        let ports: Vec<Ports> = (0..kind.nodes()).map(|_| Ports::free()).collect();
-        let nodes = build_nodes(kind, jvm, &ports, &libs)?;
+        let ids_and_ports: Vec<(i32, Ports)> = kind.ids().iter().map(|id| (*id, Ports::free())).collect();
+        let nodes = build_nodes(kind, jvm, &ids_and_ports, &libs)?;
         format_all(kind, &nodes)?;
         for node in &nodes {
             node.start()?;
         }
-        for node in &nodes {
-            await_serving(node)?;
+        let brokers = || nodes.iter().filter(|node| node.id != CONTROLLER);
+        for broker in brokers() {
+            await_serving(broker)?;
         }
         let servers = |port: fn(&Ports) -> u16| -> String {
-            let servers: Vec<String> = ports.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect();
+            let servers: Vec<String> = brokers().map(|broker| format!("127.0.0.1:{}", port(&broker.ports))).collect();
             servers.join(",")
         };
         let plain = servers(|ports| ports.plain);
         let bootstrap = if kind == Kind::Sasl { servers(|ports| ports.sasl) } else { plain.clone() };
-        Ok(Self { bootstrap, plain, nodes })
+        Ok(Self { bootstrap, plain, kind: Some(kind), nodes })
     }
 
     fn node(&self, id: i32) -> &Node {
-        let node = self.nodes.iter().find(|node| node.id == id);
-        node.unwrap_or_else(|| panic!("there is no node {id} here that a test may touch"))
+        self.nodes.iter().find(|node| node.id == id).unwrap_or_else(|| panic!("this cluster has no node {id} of ours"))
+    }
+
+    /// A node that a test may stop and kill.
+    fn breakable(&self, id: i32) -> &Node {
+        assert!(matches!(self.kind, Some(Kind::Single | Kind::Three)), "to be broken: Cluster::single() and Cluster::three()");
+        self.node(id)
     }
 
     /// Asks until `found` says so, and panics when it took too long or a broker ended by itself.
@@ -182,15 +194,15 @@ pub fn login<'a>(user: &'a str, password: &'a str) -> [(&'static str, &'a str); 
     ]
 }
 
-fn build_nodes(kind: Kind, jvm: Jvm, ports: &[Ports], libs: &PathBuf) -> Result<Vec<Node>, String> {
+fn build_nodes(kind: Kind, jvm: Jvm, ids_and_ports: &[(i32, Ports)], libs: &Path) -> Result<Vec<Node>, String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let cluster = NEXT.fetch_add(1, Ordering::Relaxed);
-    let build = |(id, own): (i32, &Ports)| {
+    let build = |(id, own): &(i32, Ports)| {
         let folder = provide::scratch().join(format!("kafka-{}-{cluster}-node-{id}", std::process::id()));
-        let properties = kind.properties(id, ports, &folder.join("data"));
-        Node::new(id, *own, folder, libs.clone(), jvm, &properties)
+        let properties = kind.properties(*id, ids_and_ports, &folder.join("data"));
+        Node::new(*id, *own, folder, libs.to_owned(), jvm, &properties)
     };
-    (1..).zip(ports).map(build).collect()
+    ids_and_ports.iter().map(build).collect()
 }
 
 /// All at once: each is a second of Java.

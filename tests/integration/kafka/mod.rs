@@ -48,7 +48,7 @@ pub fn own_required() -> bool {
 /// When there is none and none can be started, for each test with the same sentence.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-    let started = SHARED.get_or_init(|| external().map_or_else(cluster::start_single, |servers| Ok(Cluster::external(servers))));
+    let started = SHARED.get_or_init(|| external().map_or_else(cluster::start_shared, |servers| Ok(Cluster::external(servers))));
     started.as_ref().unwrap_or_else(|problem| panic!("{problem}"))
 }
 

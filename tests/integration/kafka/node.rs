@@ -108,6 +108,16 @@ impl Node {
         format!("End of {}:\n{}", self.log().display(), lines[lines.len().saturating_sub(LINES)..].join("\n"))
     }
 
+    /// Whether this node, as the active controller, last said of `broker` that it is out. Nothing else tells: clients cannot
+    /// ask a controller, and Kafka's tools take a second for an answer.
+    pub fn has_fenced(&self, broker: i32) -> bool {
+        let text = fs::read(self.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let (out, back) =
+            (format!("Fencing broker {broker} "), format!("request from broker {broker} to unfence has been granted"));
+        text.lines().rev().find(|line| line.contains(&out) || line.contains(&back)).is_some_and(|line| line.contains(&out))
+    }
+
     /// Runs one of Kafka's own tools to its end.
     pub fn run_tool(&self, arguments: &[&str]) {
         let output = self.java().args(arguments).stdin(Stdio::null()).output().expect("java ran before");

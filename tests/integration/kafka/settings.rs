@@ -13,9 +13,17 @@ const SASL: &str = include_str!("../../kafka/sasl.properties");
 /// What kind of cluster is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One node.
+    /// One node that is broker and controller: soonest up, and not to be killed (see [`Kind::Single`]).
+    Shared,
+    /// One broker, and a controller apart from it that survives it.
+    ///
+    /// A broker that is its own controller comes back believing that it still leads everything, and a moment later is
+    /// told that nothing has a leader. If its transaction coordinator then holds a commit whose markers were not written
+    /// before the kill, Kafka 4.3.1 takes the leaderless partitions for deleted ones, skips the markers and calls the
+    /// transaction complete: a `read_committed` reader waits there for ever. A controller that has fenced the dead broker
+    /// before it comes back never shows it such a moment.
     Single,
-    /// Three nodes, everything replicated.
+    /// Three nodes, each broker and controller, everything replicated.
     Three,
     /// One node that wants a login and checks rights.
     Sasl,
@@ -39,37 +47,61 @@ impl Ports {
     }
 }
 
+/// The node id of the controller that is nothing else.
+pub const CONTROLLER: i32 = 101;
+
 impl Kind {
-    /// How many nodes such a cluster has.
-    pub const fn nodes(self) -> usize {
+    /// The ids of the nodes, in the order in which they are started.
+    pub const fn ids(self) -> &'static [i32] {
         match self {
-            Self::Single | Self::Sasl => 1,
-            Self::Three => 3,
+            Self::Shared | Self::Sasl => &[1],
+            Self::Single => &[CONTROLLER, 1],
+            Self::Three => &[1, 2, 3],
         }
     }
 
-    /// The `server.properties` of node `id` (from 1) with data in `data`; `ports` are those of all nodes, in order.
-    pub fn properties(self, id: i32, ports: &[Ports], data: &Path) -> String {
-        let own = ports[usize::try_from(id - 1).expect("node ids begin at 1")];
-        let sizes = if self == Self::Three { THREE } else { ONE };
-        let mut text = format!("{COMMON}\n{sizes}\n");
-        let mut clients = format!("BROKER://127.0.0.1:{}", own.plain);
+    /// The `server.properties` of node `id` with data in `data`; `all` are the ids and ports of all nodes.
+    pub fn properties(self, id: i32, all: &[(i32, Ports)], data: &Path) -> String {
+        let own = all.iter().find(|(other, _)| *other == id).expect("a node knows its own ports").1;
+        let mut text = format!("{COMMON}\n{}\n", if self == Self::Three { THREE } else { ONE });
         if self == Self::Sasl {
             text.push_str(SASL);
-            write!(clients, ",SASL://127.0.0.1:{}", own.sasl).expect("a string takes all");
         }
-        let voters: Vec<String> = (1..).zip(ports).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
-        writeln!(
-            text,
-            "\nnode.id={id}\nlog.dirs={}\nlisteners={clients},CONTROLLER://127.0.0.1:{}\nadvertised.listeners={clients}\n\
-             controller.quorum.voters={}",
-            data.display(),
-            own.controller,
-            voters.join(","),
-        )
-        .expect("a string takes all");
+        let voters = all.iter().filter(|(other, _)| self.role(*other) != Role::Broker);
+        let voters: Vec<String> = voters.map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
+        let clients = self.client_listeners(own);
+        let controllers = format!("CONTROLLER://127.0.0.1:{}", own.controller);
+        let role = match self.role(id) {
+            Role::Controller => format!("process.roles=controller\nlisteners={controllers}"),
+            Role::Broker => format!("process.roles=broker\nlisteners={clients}\ninter.broker.listener.name=BROKER"),
+            Role::Both => {
+                format!("process.roles=broker,controller\nlisteners={clients},{controllers}\ninter.broker.listener.name=BROKER")
+            }
+        };
+        let (voters, data) = (voters.join(","), data.display());
+        writeln!(text, "\nnode.id={id}\nlog.dirs={data}\ncontroller.quorum.voters={voters}\n{role}").expect("a string takes all");
         text
     }
+
+    fn role(self, id: i32) -> Role {
+        match (self, id) {
+            (Self::Single, CONTROLLER) => Role::Controller,
+            (Self::Single, _) => Role::Broker,
+            _ => Role::Both,
+        }
+    }
+
+    fn client_listeners(self, ports: Ports) -> String {
+        let plain = format!("BROKER://127.0.0.1:{}", ports.plain);
+        if self == Self::Sasl { format!("{plain},SASL://127.0.0.1:{}", ports.sasl) } else { plain }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Broker,
+    Controller,
+    Both,
 }
 
 /// A port that nobody listens on, from below the range out of which systems give ports to outgoing connections: while a
