@@ -127,7 +127,7 @@ fn a_record_too_large_fails_alone() {
     let mut state = 1_u64;
     let noise: String = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        format!("{:016x}", state)
+        format!("{state:016x}")
     })
     .take(200_000)
     .collect();
