@@ -161,8 +161,8 @@ mod tests {
         for length in [None, Some(3)] {
             let bar = progress(length, "records");
             bar.inc(1);
-            bar.finish_and_clear();
             assert_eq!(bar.position(), 1);
+            bar.finish_and_clear();
         }
     }
 
