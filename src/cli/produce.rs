@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::interrupt;
 use super::lines::{Chunk, Input, Lines};
-use super::terminal::{Exit, GOOD, Output, WARNING, fail, paint, progress, thousands};
+use super::terminal::{Exit, GOOD, Output, WARNING, fail, note, paint, progress, say, thousands};
 use crate::stream::ClientConfig;
 use crate::stream::player::{Offer, Player, Tally};
 use crate::stream::topics::{TopicsError, partition_count};
@@ -33,18 +33,17 @@ const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// Plays files of events into a Kafka topic, one record a line.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Every line is sent as it is, broken and empty ones too: that is how bad input is tried out. Nothing is lost on
-Ctrl-C: what was sent is waited for; a second Ctrl-C ends at once.
+#[command(after_help = "Every line is sent as it is, broken and empty ones too: that is how bad input is tried out.
+Nothing is lost on Ctrl-C: what was sent is waited for; a second Ctrl-C ends at once.
 
-Exit codes: 0 every line was acknowledged; 1 some were not, or it was interrupted; 2 wrong usage or configuration.
+Exit codes: 0 every line was acknowledged; 1 some were not, or it was interrupted;
+2 wrong usage or configuration.
 
 Examples:
   jidoka produce events.jsonl.gz --topic inference --bootstrap localhost:9092
   jidoka produce day1.jsonl day2.jsonl --topic inference --config jidoka.yaml --rate 200
   jidoka produce events.jsonl.gz --topic inference --config jidoka.yaml --repeat 100 --limit 300000
-  tail -f model.log | jidoka produce - --topic inference --bootstrap localhost:9092"
-)]
+  tail -f model.log | jidoka produce - --topic inference --bootstrap localhost:9092")]
 pub struct ProduceArgs {
     /// Files of lines, plain or gzipped; - is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -352,14 +351,14 @@ impl Played {
         let interrupted = self.ended == Ended::Interrupted;
         let report = json!({ "topic": topic, "sent": delivered, "failed": failed, "first_error": first_error,
             "seconds": self.seconds, "rate": rate, "interrupted": interrupted });
-        println!("{report}");
+        say(report);
     }
 
     fn print_text(&self, topic: &str, rate: f64) {
         let (sent, failed) = (thousands(self.tally.delivered), thousands(self.tally.failed));
-        anstream::println!("{} {sent} records to {topic} in {:.1} s, {rate:.1}/s", paint(GOOD, "sent"), self.seconds);
+        say(format_args!("{} {sent} records to {topic} in {:.1} s, {rate:.1}/s", paint(GOOD, "sent"), self.seconds));
         if let Some(reason) = &self.tally.first_error {
-            anstream::println!("{} {failed} records, the first with: {reason}", paint(WARNING, "failed"));
+            say(format_args!("{} {failed} records, the first with: {reason}", paint(WARNING, "failed")));
         }
     }
 }
@@ -411,10 +410,10 @@ impl Watch {
             Self::Lines(next) if Instant::now() >= *next => {
                 let tally = player.tally();
                 let (sent, failed) = (thousands(tally.delivered), thousands(tally.failed));
-                anstream::eprintln!(
+                note(format_args!(
                     "{sent} records sent, {:.0}/s, {failed} failed",
                     per_second(tally.delivered, began.elapsed().as_secs_f64())
-                );
+                ));
                 *next += LINE_EVERY;
             }
             Self::Lines(_) => (),

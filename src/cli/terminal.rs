@@ -4,6 +4,7 @@
 //! asks for it; progress bars are silent where standard error is no terminal.
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -52,15 +53,29 @@ pub enum Output {
     Json,
 }
 
-/// `text` in `style`, for `anstream`'s printing macros.
+/// `text` in `style`, for [`say`] and [`note`].
 pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// Says on standard error why a command ends, and ends it with `exit`.
 pub fn fail(exit: Exit, reason: impl Display) -> Exit {
-    anstream::eprintln!("{} {reason}", paint(WRONG, "error:"));
+    note(format_args!("{} {reason}", paint(WRONG, "error:")));
     exit
+}
+
+/// Prints a line of the result on standard output. A reader that closed its pipe, like `head`, wanted no more.
+pub fn say(line: impl Display) {
+    if let Err(error) = writeln!(anstream::stdout(), "{line}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        note(format_args!("{} The result cannot be written: {error}", paint(WRONG, "error:")));
+    }
+}
+
+/// Prints a line on standard error; where that is closed there is nobody to tell.
+pub fn note(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Columns as wide as their widest cell.
@@ -100,6 +115,9 @@ impl Table {
 }
 
 /// A progress bar towards `length`, or a counter without an end. Silent where standard error is no terminal.
+///
+/// # Panics
+/// Never: both templates are constants, and a test draws them.
 #[must_use]
 pub fn progress(length: Option<u64>, unit: &str) -> ProgressBar {
     let (bar, template) = match length {
@@ -136,6 +154,16 @@ mod tests {
         let lines = table.lines();
         assert_eq!(anstream::adapter::strip_str(&lines[0]).to_string(), "a          long heading  c");
         assert_eq!(lines[1], "wide cell  é             x");
+    }
+
+    #[test]
+    fn both_templates_are_well_formed() {
+        for length in [None, Some(3)] {
+            let bar = progress(length, "records");
+            bar.inc(1);
+            assert_eq!(bar.position(), 1);
+            bar.finish_and_clear();
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::terminal::{Exit, FAINT, GOOD, Output, STRONG, Table, WARNING, WRONG, fail, paint};
+use super::terminal::{Exit, FAINT, GOOD, Output, STRONG, Table, WARNING, WRONG, fail, paint, say};
 use crate::stream::topics::{
     Finding, Partitions, PlannedTopic, Role, Setting, Severity, Topic, TopicsContext, TopicsError, acls, apply, check, plan,
 };
@@ -24,8 +24,7 @@ enum TopicsCommand {
     #[command(after_help = "Examples:
   jidoka topics plan --config jidoka.yaml
   jidoka topics plan --config jidoka.yaml --output json | jq '.topics[].name'
-  jidoka topics plan --config jidoka.yaml --acls            the least rights of each role
-  jidoka topics plan --config jidoka.yaml --acls > acls.sh  review it, then run it where kafka-acls.sh is")]
+  jidoka topics plan --config jidoka.yaml --acls > acls.sh    # read it, then run it")]
     Plan {
         #[command(flatten)]
         common: Common,
@@ -34,10 +33,10 @@ enum TopicsCommand {
         acls: bool,
     },
     /// Create what is missing, then check everything; what exists is never altered
-    #[command(after_help = "Topics that exist and differ are reported with the command that mends them: altering topics under a
-running installation is for a person to decide. Running it twice changes nothing.
+    #[command(after_help = "Topics that exist and differ are reported with the command that mends them: altering topics
+under a running installation is for a person to decide. Running it twice changes nothing.
 
-Exit codes: 0 all topics are as planned; 1 something is still wrong; 2 wrong usage or configuration.
+Exit codes: 0 all is as planned; 1 something is still wrong; 2 wrong usage or configuration.
 
 Example:
   jidoka topics apply --config jidoka.yaml")]
@@ -48,14 +47,13 @@ Example:
         patience: Patience,
     },
     /// Compare the brokers' topics with the plan; changes nothing
-    #[command(
-        after_help = "Every process makes the same check for its own topics at start: a fatal finding stops it, a warning does not.
+    #[command(after_help = "Every process makes the same check for its own topics at start: a fatal finding stops it,
+a warning does not.
 
-Exit codes: 0 all topics are as planned; 1 something was found; 2 wrong usage or configuration.
+Exit codes: 0 all is as planned; 1 something was found; 2 wrong usage or configuration.
 
 Example, in a deployment pipeline:
-  jidoka topics check --config jidoka.yaml --output json || exit 1"
-    )]
+  jidoka topics check --config jidoka.yaml --output json || exit 1")]
     Check {
         #[command(flatten)]
         common: Common,
@@ -129,7 +127,7 @@ fn stopped(error: &TopicsError) -> Exit {
 
 fn print_plan(planned: &[PlannedTopic], output: Output) {
     if output == Output::Json {
-        println!("{:#}", json!({ "topics": planned }));
+        say(format_args!("{:#}", json!({ "topics": planned })));
         return;
     }
     let mut table = Table::new(&["topic", "partitions", "copies", "cleanup", "key", "written by", "read by"]);
@@ -145,12 +143,12 @@ fn print_plan(planned: &[PlannedTopic], output: Output) {
         ]);
     }
     for line in table.lines() {
-        anstream::println!("{line}");
+        say(line);
     }
     for topic in planned {
-        anstream::println!("\n{}", paint(STRONG, &topic.name));
+        say(format_args!("\n{}", paint(STRONG, &topic.name)));
         for setting in &topic.settings {
-            anstream::println!("  {:<44} {}", setting_text(setting), paint(FAINT, setting.why));
+            say(format_args!("  {:<44} {}", setting_text(setting), paint(FAINT, setting.why)));
         }
     }
 }
@@ -168,9 +166,10 @@ fn roles(roles: &[Role]) -> String {
 
 /// `retention.ms=2592000000 (30 d)`.
 fn setting_text(setting: &Setting) -> String {
+    let unit = setting.key.rsplit('.').next();
     let readable = match setting.value.parse::<u64>() {
-        Ok(millis) if setting.key.ends_with(".ms") => duration(millis),
-        Ok(bytes) if setting.key.ends_with(".bytes") && bytes >= 1 << 20 => format!(" ({} MiB)", bytes >> 20),
+        Ok(millis) if unit == Some("ms") => duration(millis),
+        Ok(bytes) if unit == Some("bytes") && bytes >= 1 << 20 => format!(" ({} MiB)", bytes >> 20),
         _ => String::new(),
     };
     format!("{}={}{readable}", setting.key, setting.value)
@@ -185,28 +184,28 @@ fn duration(millis: u64) -> String {
 fn print_acls(context: &TopicsContext, output: Output) {
     if output == Output::Json {
         let list: Vec<_> = Role::ALL.iter().map(|role| json!({ "role": role, "commands": acls(context, *role) })).collect();
-        println!("{:#}", json!({ "acls": list }));
+        say(format_args!("{:#}", json!({ "acls": list })));
         return;
     }
-    anstream::println!(
+    say(format_args!(
         "{}",
         paint(FAINT, "# The least rights of each role. Put your own users for User:<role>, and add --command-config FILE")
-    );
-    anstream::println!(
+    ));
+    say(format_args!(
         "{}",
         paint(FAINT, "# with an administrator's login. Groups of review tools and action services begin with the role's name.")
-    );
+    ));
     for role in Role::ALL {
-        anstream::println!("\n{}", paint(STRONG, format!("# {role}")));
+        say(format_args!("\n{}", paint(STRONG, format!("# {role}"))));
         for line in acls(context, role) {
-            println!("{line}");
+            say(line);
         }
     }
 }
 
 fn report(created: &[String], findings: &[Finding], context: &TopicsContext, output: Output) -> Exit {
     match output {
-        Output::Json => println!("{:#}", json!({ "created": created, "findings": findings })),
+        Output::Json => say(format_args!("{:#}", json!({ "created": created, "findings": findings }))),
         Output::Text => print_report(created, findings, context),
     }
     if findings.is_empty() { Exit::Done } else { Exit::Failed }
@@ -214,26 +213,25 @@ fn report(created: &[String], findings: &[Finding], context: &TopicsContext, out
 
 fn print_report(created: &[String], findings: &[Finding], context: &TopicsContext) {
     for name in created {
-        anstream::println!("{} {name}", paint(GOOD, "created"));
+        say(format_args!("{} {name}", paint(GOOD, "created")));
     }
     for finding in findings {
         let word = match finding.severity {
             Severity::Fatal => paint(WRONG, "fatal"),
             Severity::Warning => paint(WARNING, "warning"),
         };
-        anstream::println!("{word} {}\n    {}", finding.sentence, finding.command);
+        say(format_args!("{word} {}\n    {}", finding.sentence, finding.command));
     }
     let fatal = findings.iter().filter(|finding| finding.severity == Severity::Fatal).count();
-    match (findings.len(), fatal) {
-        (0, _) => {
-            anstream::println!("{} {} topics at {} are as planned.", paint(GOOD, "ok"), Topic::ALL.len(), context.bootstrap)
-        }
-        (all, 0) => anstream::println!("\n{all} warnings: jidoka starts, but see above."),
-        (_, fatal) => anstream::println!("\n{fatal} fatal: jidoka does not start before they are mended."),
+    let warnings = findings.len() - fatal;
+    match (fatal, warnings) {
+        (0, 0) => say(format_args!("{} {} topics at {} are as planned", paint(GOOD, "ok"), Topic::ALL.len(), context.bootstrap)),
+        (0, _) => say(format_args!("\nWarnings: {warnings}. jidoka starts all the same.")),
+        _ => say(format_args!("\nFatal: {fatal}, warnings: {warnings}. jidoka does not start before the fatal ones are mended.")),
     }
     let secured = context.client.get("security.protocol").is_some_and(|protocol| !protocol.eq_ignore_ascii_case("plaintext"));
     if secured && !findings.is_empty() {
-        anstream::println!("{}", paint(FAINT, "Kafka's own tools need --command-config FILE with your login."));
+        say(format_args!("{}", paint(FAINT, "Kafka's own tools need --command-config FILE with your login.")));
     }
 }
 

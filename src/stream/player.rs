@@ -68,6 +68,7 @@ impl Player {
     }
 
     /// Offers one record. Never blocks.
+    #[must_use]
     pub fn offer(&self, key: Option<&[u8]>, value: &[u8]) -> Offer {
         let mut record = BaseRecord::to(&self.topic).payload(value);
         record.key = key;

@@ -125,12 +125,10 @@ fn a_record_too_large_fails_alone() {
     let (topic, bootstrap) = (topic(), kafka::shared().bootstrap());
     // Random digits: the limit counts compressed bytes.
     let mut state = 1_u64;
-    let noise: String = std::iter::repeat_with(|| {
+    let noise = (0..200_000).fold(String::new(), |noise, _| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        format!("{:016x}", state)
-    })
-    .take(200_000)
-    .collect();
+        noise + &format!("{state:016x}")
+    });
     let lines = format!("{{\"event_id\":\"1\"}}\n{{\"event_id\":\"2\",\"noise\":\"{noise}\"}}\n{{\"event_id\":\"3\"}}\n");
     assert_eq!(played(&[&file(".jsonl", lines.as_bytes()), "--topic", &topic, "--bootstrap", bootstrap]), Exit::Failed);
     let keys: Vec<_> = records(&topic, 2).into_iter().map(|(key, _)| key).collect();

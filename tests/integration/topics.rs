@@ -70,7 +70,7 @@ fn what_is_applied_passes_the_check_and_is_applied_once() {
     assert_eq!((again.created, again.findings), (Vec::new(), Vec::new()));
     assert_eq!(partition_count(&context.client, &Topic::Reviews.name(&context.layout), PATIENCE).expect("an answer"), Some(4));
     let limit = record_bytes_max(&context.client, &context.layout, &[Topic::Audit, Topic::Cases], PATIENCE).expect("an answer");
-    assert!(limit <= 2 << 20 && limit >= 1 << 20, "{limit}");
+    assert!((1 << 20..=2 << 20).contains(&limit), "{limit}");
     let limit = record_bytes_max(&context.client, &context.layout, &[Topic::Cases], PATIENCE).expect("an answer");
     assert_eq!(limit, 2 << 20);
 }

@@ -144,11 +144,17 @@ fn differences(topic: &PlannedTopic, seen: &TopicView, view: &ClusterView, names
         None => findings.push(unreadable_settings(topic, names)),
         Some(settings) => findings.extend(topic.settings.iter().filter_map(|wanted| {
             // A broker that does not know a setting has nothing to compare.
-            let found = settings.get(wanted.key).filter(|found| !wanted.allows(found))?;
+            let found = settings.get(wanted.key).filter(|found| !wanted.allows(found) && !is_out_of_reach(wanted, seen))?;
             Some(wrong_setting(topic, wanted, found, names))
         })),
     }
     findings
+}
+
+/// More copies in sync than there are copies would stop every write: first the copies, then this setting.
+fn is_out_of_reach(wanted: &Setting, seen: &TopicView) -> bool {
+    let copies = seen.replicas.iter().map(Vec::len).min().unwrap_or(0);
+    wanted.key == "min.insync.replicas" && wanted.value.parse().is_ok_and(|in_sync: usize| in_sync > copies)
 }
 
 fn partitions(topic: &PlannedTopic, seen: &TopicView, names: Names<'_>) -> Option<Finding> {
@@ -190,7 +196,7 @@ fn replication(topic: &PlannedTopic, seen: &TopicView, view: &ClusterView, names
     } else {
         ("so fewer broker losses than planned lose its records".to_owned(), reassignment(topic, seen, view, wanted, names))
     };
-    let sentence = format!("{name} keeps {found} copies of a partition instead of {wanted}, {rest}.");
+    let sentence = format!("{name} keeps {found} of {wanted} planned copies of a partition, {rest}.");
     Some(Finding { severity: Severity::Warning, topic: name.clone(), sentence, command })
 }
 
@@ -411,6 +417,17 @@ mod tests {
             findings[0].command,
             r#"echo '{"version":1,"partitions":[{"topic":"j.audit","partition":0,"replicas":[1, 2]},{"topic":"j.audit","partition":1,"replicas":[2, 3]},{"topic":"j.audit","partition":2,"replicas":[3, 1]}]}' > j.audit.replicas.json && kafka-reassign-partitions.sh --bootstrap-server k:9092 --reassignment-json-file j.audit.replicas.json --execute"#
         );
+    }
+
+    /// With one copy, `min.insync.replicas=2` would stop every write.
+    #[test]
+    fn no_command_asks_for_more_in_sync_than_there_are() {
+        let findings = judged(Topic::Audit, |seen| {
+            seen.replicas = vec![vec![1]; 3];
+            seen.settings.as_mut().expect("settings").insert("min.insync.replicas".to_owned(), "1".to_owned());
+        });
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].sentence.starts_with("j.audit keeps 1 of 2 planned copies"), "{}", findings[0].sentence);
     }
 
     #[test]

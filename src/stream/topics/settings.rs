@@ -40,7 +40,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    fn warned(key: &'static str, value: impl ToString, bound: Bound, why: &'static str) -> Self {
+    fn warned(key: &'static str, value: impl ToString + Copy, bound: Bound, why: &'static str) -> Self {
         Self { key, value: value.to_string(), bound, severity: Severity::Warning, why }
     }
 
