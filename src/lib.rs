@@ -1,2 +1,38 @@
 //! jidoka: human review of high-risk AI decisions, on Kafka.
-pub mod identity;
+//!
+//! It reads every inference event, decides whether the automation may go on, holds the decision for a person where it may
+//! not, and keeps a trail of it that nobody can quietly change. The modules, in the order in which data moves:
+//!
+//! ```text
+//!  input topic ─→ stream ─→ event ─→ policy ─→ trigger ─→ decision ─→ audit ────→ audit topic
+//!                (batch,   (bytes   (which    (each       (released  (entry,      dispositions
+//!                 turn)     → slots)  rules)    finding)    or held)   chain)      progress
+//!                   ↑                                          └─(held)→ case ──→ cases, reviews
+//!                control, progress (read back before the first decision)
+//! ```
+//!
+//! `gate` hangs the pure parts on a stream. Everything above it in this list but `stream` is pure: plain functions of
+//! their arguments that know no Kafka, clock, environment or randomness (a test reads the sources and keeps it so).
+
+// Pure: bytes and rules in, records out.
+pub mod identity; // times, hashes, decision ids, lanes
+pub mod json; // records written once into reused buffers
+pub mod document; // YAML with places, all mistakes at once
+pub mod event; // bytes → event
+pub mod policy; // the policy file
+pub mod trigger; // one file a trigger
+pub mod decision; // evaluate(): findings → decision, priority
+pub mod control; // what operators ordered
+pub mod audit; // entry and chain
+pub mod case; // a held decision on its way through people's hands
+pub mod progress; // how far a partition is decided
+pub mod record; // members that records share; the disposition
+
+// Kafka, and what hangs on it.
+pub mod stream; // turn, transaction, assignment, faults, topics: the only place that knows rdkafka
+pub mod gate; // the processor: event → decision
+
+// Around it.
+pub mod config; // settings of a process
+pub mod telemetry; // metrics, health, logs
+pub mod cli; // the commands

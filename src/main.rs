@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: parses and calls.
+
+fn main() -> std::process::ExitCode {
+    jidoka::cli::main().into()
+}

@@ -3,3 +3,5 @@
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
 mod kafka;
+mod produce;
+mod topics;

@@ -1,0 +1,18 @@
+//! The audit entry and its chain: immutable records in which a change or an omission shows.
+//!
+//! An entry's bytes are written once ([`entry`]); those bytes are hashed ([`entry_hash`]) and sent. Each entry names the
+//! hash of the one that its writer wrote before ([`Chain`]), so whoever holds a later hash holds all earlier entries.
+
+mod chain;
+mod entry;
+
+pub use chain::{Chain, ChainHead, ChainLink};
+pub use entry::{AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, write_decided, write_duplicate, write_gap};
+
+use crate::identity::Hash;
+
+/// The hash by which later entries name this one: SHA-256 over `jidoka/audit/1`, a zero byte and the stored bytes.
+#[must_use]
+pub fn entry_hash(stored: &[u8]) -> Hash {
+    Hash::in_domain("jidoka/audit/1", stored)
+}

@@ -1,0 +1,172 @@
+//! `jidoka control`: orders to all running gates, written to the `control` topic.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::terminal::{Exit, GOOD, Output, fail, paint};
+use crate::config::Settings;
+use crate::control::{AcceptedGap, Mode, Stop, gap_scope};
+use crate::stream::player::send_one;
+use crate::stream::topics::Topic;
+
+const SEND_WITHIN: Duration = Duration::from_secs(15);
+/// Names and reasons are kept in a record that every gate reads.
+const TEXT_MAX: usize = 1_024;
+
+/// Tells running gates what to do.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Gates follow the control topic and obey within about a second. A gate that cannot read it for control.max_age
+holds everything.
+
+Examples:
+  jidoka control stop --config jidoka.yaml --mode hold --by kim --reason 'incident 0042'
+  jidoka control stop --config jidoka.yaml --mode normal --by kim --reason 'incident 0042 closed'
+  jidoka control stop --config jidoka.yaml --policy adult-income --mode hold --by kim --reason 'bias report'
+  jidoka control accept-gap --config jidoka.yaml --source inference --partition 3 --to 120000 --by kim --reason 'retention was 1 h'"
+)]
+pub struct ControlArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", global = true, default_value = "jidoka.yaml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: ControlCommand,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t, global = true)]
+    output: Output,
+}
+
+#[derive(Subcommand, Debug)]
+enum ControlCommand {
+    /// Set the mode of all gates, or of one policy: normal, rules-only, hold, or halt
+    #[command(after_help = "normal      as the policies say
+rules-only  statistical triggers are skipped
+hold        decide, and hold everything
+halt        read nothing (all gates only: a source may serve several policies)")]
+    Stop {
+        /// The mode
+        #[arg(long, value_enum)]
+        mode: ModeArg,
+        /// Only decisions under this policy
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        #[command(flatten)]
+        signature: Signature,
+    },
+    /// Accept that input records were lost before they could be decided, and go on behind them
+    AcceptGap {
+        /// Name of the source
+        #[arg(long)]
+        source: String,
+        /// Partition of its topic
+        #[arg(long)]
+        partition: i32,
+        /// First offset to decide again
+        #[arg(long, value_name = "OFFSET")]
+        to: i64,
+        #[command(flatten)]
+        signature: Signature,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Signature {
+    /// Who orders it
+    #[arg(long, value_name = "WHO", value_parser = short_text)]
+    by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = short_text)]
+    reason: String,
+}
+
+fn short_text(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("may not be empty: others will want to know".to_owned()),
+        text if text.len() > TEXT_MAX => Err(format!("at most {TEXT_MAX} bytes")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// A mode as an argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum ModeArg {
+    Normal,
+    RulesOnly,
+    Hold,
+    Halt,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Normal => Self::Normal,
+            ModeArg::RulesOnly => Self::RulesOnly,
+            ModeArg::Hold => Self::Hold,
+            ModeArg::Halt => Self::Halt,
+        }
+    }
+}
+
+impl ControlArgs {
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
+    let (key, value, said) = match order(&args.command, settings) {
+        Ok(order) => order,
+        Err(reason) => return fail(Exit::Usage, reason),
+    };
+    let topic = Topic::Control.name(&super::layout(settings));
+    match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
+        Ok(offset) => {
+            match args.output {
+                Output::Json => println!("{}", json!({ "topic": topic, "key": key, "offset": offset })),
+                Output::Text => anstream::println!("{} {said}", paint(GOOD, "ordered")),
+            }
+            Exit::Done
+        }
+        Err(error) => fail(Exit::Failed, format!("The order could not be written to {topic}: {error}")),
+    }
+}
+
+/// Key, value and what is said when it is written.
+fn order(command: &ControlCommand, settings: &Settings) -> Result<(String, String, String), String> {
+    let (key, value, said) = match command {
+        ControlCommand::Stop { mode: ModeArg::Halt, policy: Some(policy), .. } => {
+            return Err(format!(
+                "halt stops reading, and a source may serve other policies than {policy}. Use --mode hold for one policy, \
+                 or leave --policy away."
+            ));
+        }
+        ControlCommand::Stop { mode, policy, signature } => {
+            let mode = Mode::from(*mode);
+            let stop = Stop { mode, by: signature.by.clone(), reason: signature.reason.clone() };
+            let scope = policy.as_deref().unwrap_or("global");
+            let said = format!("mode {} for {}", mode.as_str(), policy.as_deref().unwrap_or("everything"));
+            (format!("stop/{scope}"), serde_json::to_string(&stop), said)
+        }
+        ControlCommand::AcceptGap { source, partition, to, signature } => {
+            if !settings.sources.iter().any(|known| known.name == *source) {
+                let known: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+                return Err(format!("There is no source {source:?}. The configuration names: {}.", known.join(", ")));
+            }
+            if *to < 0 || *partition < 0 {
+                return Err("--partition and --to are numbers from 0 on.".to_owned());
+            }
+            let gap = AcceptedGap { to: *to, by: signature.by.clone(), reason: signature.reason.clone() };
+            let scope = gap_scope(source, *partition);
+            let said = format!("{scope} goes on at offset {to}");
+            (format!("gap/{scope}"), serde_json::to_string(&gap), said)
+        }
+    };
+    Ok((key, value.map_err(|error| error.to_string())?, said))
+}

@@ -1,0 +1,126 @@
+//! The command line: arguments in, exit code out.
+
+pub mod control;
+pub mod dev;
+pub mod interrupt;
+pub mod lines;
+pub mod policy;
+pub mod produce;
+pub mod run;
+pub mod terminal;
+pub mod topics;
+
+use std::path::Path;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{KafkaProperties, Settings};
+use crate::document::Problem;
+use crate::stream::ClientConfig;
+use crate::stream::topics::{TopicLayout, TopicsContext};
+use crate::telemetry::logs;
+use terminal::{Exit, WRONG, fail, paint};
+
+/// Human review of high-risk AI decisions, on Kafka.
+#[derive(Parser, Debug)]
+#[command(
+    name = "jidoka",
+    version,
+    about = "Human review of high-risk AI decisions, on Kafka",
+    long_about = "jidoka reads every inference event of an AI from Kafka, decides whether the automation may go on, holds the decision
+for a person where it may not, and keeps an audit trail of it that nobody can quietly change.
+
+See it work, with nothing else installed:      jidoka dev
+Check a configuration and its topics:          jidoka topics check --config jidoka.yaml
+Run it:                                        jidoka run --config jidoka.yaml --roles gate",
+    after_help = "Every key of the configuration file can also be set in the environment: JIDOKA__GATE__WORKERS=4, and below kafka
+with _ for a dot: JIDOKA__KAFKA__SASL_PASSWORD=…   RUST_LOG=debug tells more; NO_COLOR=1 turns colours off.
+
+Exit codes: 0 done; 1 the check found something or the work failed; 2 wrong usage, configuration or policy."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// See it work: a broker in this process, real events, and why some decisions are held
+    Dev(dev::DevArgs),
+    /// Run roles of jidoka until asked to stop
+    Run(run::RunArgs),
+    /// Show, create and check the topics that jidoka keeps
+    Topics(topics::TopicsArgs),
+    /// Check policy files
+    Policy(policy::PolicyArgs),
+    /// Tell running gates to hold, stop or go on; accept lost input
+    Control(control::ControlArgs),
+    /// Play files of events into a Kafka topic
+    Produce(produce::ProduceArgs),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    logs::init();
+    match cli.command {
+        Command::Dev(args) => dev::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Topics(args) => match settings(Some(args.config())) {
+            Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),
+            Err(exit) => exit,
+        },
+        Command::Control(args) => match settings(Some(args.config())) {
+            Ok(settings) => control::run(&args, &settings),
+            Err(exit) => exit,
+        },
+        Command::Produce(args) => match args.config().map(|path| settings(Some(path))) {
+            None => produce::run(&args, ClientConfig::new()),
+            Some(Ok(settings)) => produce::run(&args, client(&settings.kafka)),
+            Some(Err(exit)) => exit,
+        },
+    }
+}
+
+/// The settings of the file at `path` and of the environment; or the exit, after everything wrong was said.
+fn settings(path: Option<&Path>) -> Result<Settings, Exit> {
+    Settings::load(path, std::env::vars()).map_err(|problems| report_problems(&problems))
+}
+
+/// Says everything that is wrong in a configuration or policy.
+fn report_problems(problems: &[Problem]) -> Exit {
+    for problem in problems {
+        anstream::eprintln!("{} {problem}", paint(WRONG, "error:"));
+    }
+    if problems.len() > 1 { fail(Exit::Usage, format!("{} mistakes; nothing was started.", problems.len())) } else { Exit::Usage }
+}
+
+fn client(kafka: &KafkaProperties) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (key, value) in kafka.iter() {
+        config.set(key, value);
+    }
+    config
+}
+
+fn layout(settings: &Settings) -> TopicLayout {
+    let topics = &settings.topics;
+    TopicLayout {
+        prefix: topics.prefix.clone(),
+        lanes: topics.lanes,
+        spread: topics.spread,
+        replication: i32::from(topics.replication),
+    }
+}
+
+fn topics_context(settings: &Settings, config_path: &str) -> TopicsContext {
+    TopicsContext {
+        client: client(&settings.kafka),
+        layout: layout(settings),
+        sources: settings.sources.iter().map(|source| source.topic.clone()).collect(),
+        bootstrap: settings.kafka.bootstrap_servers().to_owned(),
+        config_path: config_path.to_owned(),
+    }
+}

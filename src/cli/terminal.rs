@@ -1,0 +1,147 @@
+//! What all commands share: exit codes, colours, tables, progress.
+//!
+//! Results go to standard output, everything else to standard error. Colours are stripped where nobody looks or `NO_COLOR`
+//! asks for it; progress bars are silent where standard error is no terminal.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Headings and names.
+pub const STRONG: Style = Style::new().bold();
+/// What stands beside the point.
+pub const FAINT: Style = Style::new().dimmed();
+/// All is well.
+pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Not as it should be.
+pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// Wrong.
+pub const WRONG: Style = AnsiColor::Red.on_default().bold();
+
+/// How a command ends (contract, section 4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// Done, nothing found.
+    Done,
+    /// The check found something, or the work failed.
+    Failed,
+    /// Wrong usage, configuration or policy.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Usage => Self::from(2),
+        }
+    }
+}
+
+/// In which form a result is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document, for programs.
+    Json,
+}
+
+/// `text` in `style`, for `anstream`'s printing macros.
+pub fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Says on standard error why a command ends, and ends it with `exit`.
+pub fn fail(exit: Exit, reason: impl Display) -> Exit {
+    anstream::eprintln!("{} {reason}", paint(WRONG, "error:"));
+    exit
+}
+
+/// Columns as wide as their widest cell.
+#[derive(Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with a line of headings.
+    #[must_use]
+    pub fn new(headings: &[&str]) -> Self {
+        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+    }
+
+    /// Adds a line.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The table as lines, headings painted.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        let mut lines: Vec<_> = self.rows.iter().map(line).collect();
+        if let Some(headings) = lines.first_mut() {
+            *headings = paint(STRONG, &headings);
+        }
+        lines
+    }
+}
+
+/// A progress bar towards `length`, or a counter without an end. Silent where standard error is no terminal.
+#[must_use]
+pub fn progress(length: Option<u64>, unit: &str) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (ProgressBar::new(length), format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit} {{msg}} {{eta}} left")),
+        None => (ProgressBar::new_spinner(), format!("{{spinner}} {{human_pos}} {unit} {{msg}}")),
+    };
+    bar.set_style(ProgressStyle::with_template(&template).expect("the templates above are well-formed"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// `number` with its thousands set apart.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = Table::new(&["a", "long heading", "c"]);
+        table.row(["wide cell".to_owned(), "é".to_owned(), "x".to_owned()]);
+        let lines = table.lines();
+        assert_eq!(anstream::adapter::strip_str(&lines[0]).to_string(), "a          long heading  c");
+        assert_eq!(lines[1], "wide cell  é             x");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (100_000, "100,000")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Reading the files that settings point to.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::document::{MAX_BYTES, Place, Problem, Problems};
+use crate::policy::{FallbackReview, PolicySet};
+
+/// The text of the file at `path`; longer ones are read just so far that their length is noticed.
+pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map_err(|error| problem(path, &format!("cannot be read: {error}")))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(problem(path, &format!("is longer than the {MAX_BYTES} bytes that are read")));
+    }
+    String::from_utf8(bytes).map_err(|error| problem(path, &format!("is not UTF-8 text: {}", error.utf8_error())))
+}
+
+/// Reads every policy (`*.yaml`, `*.yml`) in `folder`, in the order of the names. Called at the start, and again when
+/// the folder has changed. Hidden files are passed over, as Kubernetes and editors keep copies in them.
+///
+/// # Errors
+/// Everything that is wrong in the folder and its files; then there is no policy at all, never a part of them.
+pub fn read_policies(folder: &Path, fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+    let paths = policy_files(folder).map_err(|error| vec![problem(folder, &format!("cannot be read: {error}"))])?;
+    read_policy_files(&paths, fallback)
+}
+
+/// Reads these policy files as one set.
+///
+/// # Errors
+/// Everything that is wrong in any of them.
+pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+    let problems = Problems::default();
+    let mut files = Vec::new();
+    for path in paths {
+        match read_text(path) {
+            Ok(text) => files.push((path.display().to_string(), text)),
+            Err(unreadable) => problems.add(unreadable),
+        }
+    }
+    match PolicySet::read(&files, fallback) {
+        Ok(policies) => problems.finish(policies),
+        Err(found) => {
+            problems.extend(found);
+            problems.finish(PolicySet::default())
+        }
+    }
+}
+
+fn policy_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+    let is_policy = |path: &PathBuf| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    };
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_policy).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn problem(path: &Path, message: &str) -> Problem {
+    Problem::new(&Place::whole(&path.display().to_string()), "", message)
+}

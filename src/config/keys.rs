@@ -1,0 +1,92 @@
+//! The table of all settings.
+
+/// A setting: where it stands, what it takes, what holds without it, and what it means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Key {
+    /// Path in the file; `[]` stands for each item of a list.
+    pub path: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// What holds without it.
+    pub default: KeyDefault,
+    /// What it means, in a line.
+    pub meaning: &'static str,
+}
+
+/// What a setting takes, which is also how its environment variable is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// A single value: the variable's text as it is.
+    Value,
+    /// A list or a map: the variable holds it as YAML, such as `[a, b]`.
+    Structure,
+}
+
+/// What holds without a setting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyDefault {
+    /// Nothing: it must be given, where the map that it belongs to is.
+    Required,
+    /// It is simply not there.
+    Absent,
+    /// This, as it would be written.
+    Is(&'static str),
+}
+
+use KeyDefault::{Absent, Is, Required};
+use Takes::{Structure, Value};
+
+const fn key(path: &'static str, takes: Takes, default: KeyDefault, meaning: &'static str) -> Key {
+    Key { path, takes, default, meaning }
+}
+
+/// Every setting there is, in the order of the example file. A test holds this table and the reader together.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("kafka", Structure, Required, "Properties for librdkafka, as they are: security.protocol, sasl.*, ssl.*, …"),
+    key("kafka.bootstrap.servers", Value, Required, "The brokers to begin with, host:port, separated by commas"),
+    key("topics.prefix", Value, Is("jidoka."), "What the names of jidoka's topics and consumer groups begin with"),
+    key("topics.lanes", Value, Is("3"), "Partitions of the topics by decision, 1 to 4096. For life: more lanes = a new prefix"),
+    key("topics.spread", Value, Is("1"), "Partitions of the reviews topic for each band, 1 to 64"),
+    key("topics.replication", Value, Is("3"), "Copies of each partition, 1 to 15"),
+    key("encoding", Value, Is("json"), "How records are written"),
+    key("sources", Structure, Is("[]"), "The inputs; a gate needs at least one"),
+    key("sources[].name", Value, Required, "The input's name in decision ids and records; a new name is a new input"),
+    key("sources[].topic", Value, Required, "The topic of inference events"),
+    key("sources[].format", Value, Is("native"), "What its records look like"),
+    key("sources[].start", Value, Required, "Where the very first start begins: earliest, latest or a time"),
+    key("policies", Value, Is("policies/"), "The folder of policy files (*.yaml), relative to this file"),
+    key("references", Structure, Is("[]"), "Compacted topics of trusted facts: key = subject_id, value = a JSON object"),
+    key("references[].name", Value, Required, "The reference's name in policies"),
+    key("references[].topic", Value, Required, "Its topic"),
+    key("references[].as_of", Value, Absent, "The field that says from when a fact is"),
+    key("instance", Value, Is("0"), "Ordinal of this process, 0 to 9999: makes its transactional ids stable"),
+    key("gate.workers", Value, Is("2"), "Threads of the gate, 1 to 64, each with a consumer and a producer of its own"),
+    key("gate.batch.max_records", Value, Is("4000"), "Records in a transaction at most"),
+    key("gate.batch.max_bytes", Value, Is("8388608"), "Bytes of input in a transaction at most"),
+    key("gate.batch.linger", Value, Is("5ms"), "How long a batch waits for more after its first record"),
+    key("gate.dedup.window", Value, Is("100000"), "Offsets of a partition within which the same event is a duplicate, 0 for never"),
+    key("gate.event.max_bytes", Value, Is("1048576"), "Bytes of an event at most; a larger one is unreadable and held"),
+    key("gate.event.max_depth", Value, Is("64"), "Levels of nesting in an event at most"),
+    key("gate.event.max_fields", Value, Is("1000"), "Fields of an event on all levels at most"),
+    key("gate.max_record_bytes", Value, Is("900000"), "Bytes of a case or review record at most; above, it carries the event by reference. The broker's message.max.bytes must be larger"),
+    key("fallback.groups", Structure, Is("[reviewers]"), "Who reviews what no policy covers, and where a policy names nobody"),
+    key("fallback.leads", Structure, Is("[leads]"), "Who leads them"),
+    key("fallback.band", Value, Is("high"), "The band of cases that no policy covers"),
+    key("verdicts.keys", Structure, Is("[]"), "Keys that reviewers' commands are signed with, and for whom each may speak"),
+    key("verdicts.unsigned", Value, Is("refuse"), "What becomes of commands without a signature: refuse or allow"),
+    key("verdicts.max_commands", Value, Is("1000"), "Commands that a case takes at most"),
+    key("audit.heads", Structure, Absent, "Signed chain heads, kept outside Kafka"),
+    key("audit.heads.file", Value, Required, "The file that heads are added to"),
+    key("audit.heads.key", Value, Required, "The file of the key that signs them"),
+    key("audit.heads.every", Value, Is("60s"), "How often"),
+    key("cases.keep_closed", Value, Is("24h"), "How long a closed case stays in the cases topic, so that late commands still meet it"),
+    key("archive.keep", Value, Is("3y"), "How long closed cases are kept (a year has 365 days)"),
+    key("dead_letters.max_bytes", Value, Is("262144"), "Where the original value in a dead letter is cut"),
+    key("control.max_age", Value, Is("30s"), "How long control and signals may go unread before everything is held"),
+    key("transaction.timeout", Value, Is("20s"), "After which the broker aborts a transaction that nobody ended"),
+    key("session.timeout", Value, Is("45s"), "After which a silent process's partitions go to others; longer than transaction.timeout"),
+    key("restore.timeout", Value, Is("5m"), "How long reading the state back may take at a start"),
+    key("api.listen", Value, Is("127.0.0.1:8080"), "Address and port of metrics, health and the API"),
+    key("api.auth", Structure, Absent, "Who may call the API"),
+];

@@ -1,0 +1,71 @@
+//! Findings that no policy lists: what jidoka itself always checks.
+
+use crate::event::Code;
+
+/// A built-in finding. Always holds; its risk is [`BuiltIn::RISK`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BuiltIn {
+    /// The record could not be read as an event.
+    Unreadable(Code),
+    /// No policy matches the event.
+    NoPolicy,
+    /// The same event came before with other bytes.
+    ConflictingDuplicate,
+    /// An operator ordered `hold`.
+    Stopped,
+    /// `control` or `signals` could not be read to their end lately.
+    ControlUnreadable,
+    /// Operators activated a policy file that this gate does not have.
+    PolicyMissing,
+    /// The event was older than `max_age` and the policy says `on_late: hold`.
+    Late,
+}
+
+impl BuiltIn {
+    /// Risk that a built-in finding adds to the priority (contract, section 6).
+    pub const RISK: f64 = 0.7;
+
+    /// The finding's id in records.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::NoPolicy => "no-policy",
+            Self::ConflictingDuplicate => "conflicting-duplicate",
+            Self::Stopped => "stopped",
+            Self::ControlUnreadable => "control-unreadable",
+            Self::PolicyMissing => "policy-missing",
+            Self::Late => "late",
+        }
+    }
+
+    /// Why it holds: in the audit entry, so without anything of the event.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unreadable(code) => code.as_str(),
+            Self::NoPolicy => "no policy matches this source and model",
+            Self::ConflictingDuplicate => "the same event came before with other content",
+            Self::Stopped => "an operator ordered that everything is held",
+            Self::ControlUnreadable => "the operators' orders could not be read",
+            Self::PolicyMissing => "the policy file that operators activated is not loaded here",
+            Self::Late => "the event was older than the policy allows when it was decided",
+        }
+    }
+
+    /// Why it holds, as a sentence for the reviewer.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => {
+                "The record could not be read as an inference event; its original bytes are in the dead letters."
+            }
+            Self::NoPolicy => "No policy matches this source and model.",
+            Self::ConflictingDuplicate => "The same event id came before with other content.",
+            Self::Stopped => "An operator ordered that everything is held.",
+            Self::ControlUnreadable => "The operators' orders could not be read, so nothing is released.",
+            Self::PolicyMissing => "The policy file that operators activated is not loaded here.",
+            Self::Late => "The event was older than the policy allows when it was decided.",
+        }
+    }
+}

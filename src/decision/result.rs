@@ -1,0 +1,147 @@
+//! One trigger's result as the decision keeps it: by reference into the policy, so that it costs no allocation.
+
+use std::fmt::Write as _;
+
+use crate::decision::BuiltIn;
+use crate::policy::{Limit, Measure, Policy, Trigger, TriggerKind};
+
+/// Whose result it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TriggerRef {
+    /// The policy's trigger at this place in its list.
+    Policy(usize),
+    /// One of jidoka's own.
+    BuiltIn(BuiltIn),
+}
+
+impl TriggerRef {
+    /// The trigger's id.
+    #[must_use]
+    pub fn id(self, policy: Option<&Policy>) -> &str {
+        match self {
+            Self::Policy(_) => self.of(policy).map_or("", |trigger| trigger.id.as_str()),
+            Self::BuiltIn(built_in) => built_in.id(),
+        }
+    }
+
+    fn of(self, policy: Option<&Policy>) -> Option<&Trigger> {
+        match self {
+            Self::Policy(index) => policy?.triggers.get(index),
+            Self::BuiltIn(_) => None,
+        }
+    }
+}
+
+/// How a trigger's look at the event ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResultKind {
+    /// It found something.
+    Hit,
+    /// It found nothing.
+    Miss,
+    /// It could not look.
+    Error,
+    /// It took longer than its budget.
+    Timeout,
+    /// An operator had it skipped.
+    Skipped,
+}
+
+impl ResultKind {
+    /// Every kind, for metrics that are made up front.
+    pub const ALL: [Self; 5] = [Self::Hit, Self::Miss, Self::Error, Self::Timeout, Self::Skipped];
+
+    /// The word in records and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One trigger's result.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TriggerResult {
+    /// Whose.
+    pub trigger: TriggerRef,
+    /// How it ended.
+    pub result: ResultKind,
+    /// What was measured; none for what measures nothing.
+    pub value: Option<f64>,
+    /// What it was compared with.
+    pub limit: Option<f64>,
+    /// Why it could not be measured.
+    pub error: Option<&'static str>,
+}
+
+impl TriggerResult {
+    /// The trigger's id.
+    #[must_use]
+    pub fn id<'p>(&self, policy: Option<&'p Policy>) -> &'p str {
+        self.trigger.id(policy)
+    }
+
+    /// The trigger's kind.
+    #[must_use]
+    pub fn kind(&self, policy: Option<&Policy>) -> &'static str {
+        self.trigger.of(policy).map_or("built-in", |trigger| trigger.kind.name())
+    }
+
+    /// Why: the error, or of a hit the policy's reason; never anything of the event.
+    #[must_use]
+    pub fn reason<'p>(&self, policy: Option<&'p Policy>) -> Option<&'p str> {
+        match (self.error, self.trigger) {
+            (Some(error), _) => Some(error),
+            (None, TriggerRef::BuiltIn(built_in)) => Some(built_in.reason()),
+            (None, TriggerRef::Policy(_)) if self.result == ResultKind::Hit => self.trigger.of(policy)?.reason.as_deref(),
+            (None, TriggerRef::Policy(_)) => None,
+        }
+    }
+
+    /// Whether a reviewer should read of it: everything but misses and what was skipped.
+    #[must_use]
+    pub const fn is_finding(&self) -> bool {
+        matches!(self.result, ResultKind::Hit | ResultKind::Error | ResultKind::Timeout)
+    }
+
+    /// Appends the sentence that tells the reviewer what was found.
+    pub fn sentence(&self, policy: Option<&Policy>, out: &mut String) {
+        let trigger = match (self.trigger, self.trigger.of(policy)) {
+            (TriggerRef::BuiltIn(built_in), _) => return out.push_str(built_in.sentence()),
+            (TriggerRef::Policy(_), None) => return,
+            (TriggerRef::Policy(_), Some(trigger)) => trigger,
+        };
+        let written = match (self.result, &trigger.kind) {
+            (ResultKind::Error, _) => write!(out, "Could not be checked: {}.", self.error.unwrap_or("unknown")),
+            (ResultKind::Timeout, _) => write!(out, "Could not be checked within {:?}.", trigger.budget),
+            (_, TriggerKind::Confidence(confidence)) => {
+                let relation = match confidence.limit {
+                    Limit::Below(_) => "below",
+                    Limit::Above(_) => "above",
+                };
+                let (value, limit) = (self.value.unwrap_or(f64::NAN), self.limit.unwrap_or(f64::NAN));
+                write!(out, "{} is {value:.4}, {relation} the limit of {limit}.", described(&confidence.measure))
+            }
+        };
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
+        if let Some(reason) = &trigger.reason {
+            out.push(' ');
+            out.push_str(reason);
+        }
+    }
+}
+
+/// What a measure is, for people.
+const fn described(measure: &Measure) -> &'static str {
+    match measure {
+        Measure::TopProbability => "The probability of the most likely answer",
+        Measure::Margin => "The margin between the two most likely answers",
+        Measure::Entropy => "The model's uncertainty (entropy, 0 to 1)",
+        Measure::Class { .. } => "The probability of the label that the policy watches",
+    }
+}

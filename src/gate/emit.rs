@@ -1,0 +1,363 @@
+//! The gate's records, written once into reused buffers and handed to the transaction.
+
+use std::sync::Arc;
+
+use crate::audit::{
+    Chain, Decided, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap,
+};
+use crate::case::{EventCopy, Opening, write_opening};
+use crate::decision::{Decision, Outcome};
+use crate::event::{Event, Unreadable, Value};
+use crate::gate::GateSettings;
+use crate::gate::partition::GatePartition;
+use crate::gate::salt::Salts;
+use crate::identity::{DecisionId, Hash, Lane, Timestamp};
+use crate::policy::{FallbackReview, Policy, ReviewRules};
+use crate::record::{Disposition, write_disposition};
+use crate::stream::fault::Fault;
+use crate::stream::processor::InputPartition;
+use crate::stream::record::{Incoming, Outbox, Outgoing};
+
+mod dead_letter;
+
+/// What headers and framing may add to a record's key and value.
+const HEADERS_MAX: usize = 2_048;
+/// A longer `traceparent` is not one.
+const TRACEPARENT_MAX: usize = 256;
+
+/// Names of the topics that a gate writes to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputTopics {
+    /// Audit entries.
+    pub audit: String,
+    /// What action services obey.
+    pub dispositions: String,
+    /// Open cases.
+    pub cases: String,
+    /// The work feed.
+    pub reviews: String,
+    /// Originals that could not be read.
+    pub dead_letters: String,
+    /// Where each input partition stands.
+    pub progress: String,
+}
+
+/// A record that is being decided.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub record: &'a Incoming<'a>,
+    pub now: Timestamp,
+    pub sha256: Hash,
+    pub decision_id: DecisionId,
+    pub source: &'a str,
+}
+
+impl<'a> Found<'a> {
+    fn input(&self) -> InputRecord<'a> {
+        InputRecord {
+            source: self.source,
+            topic: self.record.topic,
+            partition: self.record.partition,
+            offset: self.record.offset,
+            appended_at: self.record.appended_at,
+            appended_at_type: self.record.appended_at_type,
+            sha256: self.sha256,
+            row: 0,
+        }
+    }
+}
+
+/// What could be read of who and what an event is.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    event: Option<&'a Event<'a>>,
+    event_id: Option<&'a str>,
+    model: (Option<&'a str>, Option<&'a str>),
+    policy: Option<&'a Policy>,
+}
+
+/// Writes and sends records. Buffers are reused: after warm-up nothing is allocated here but headers, by librdkafka.
+pub(super) struct Emitter {
+    topics: OutputTopics,
+    lanes: u16,
+    spread: u16,
+    record_bytes_max: usize,
+    dead_letter_bytes_max: usize,
+    fallback: ReviewRules,
+    fallback_json: String,
+    /// Review rules of the policies as JSON, in the order of the set.
+    review_json: Vec<(Hash, String)>,
+    salts: Salts,
+    value: Vec<u8>,
+    key: Vec<u8>,
+    sentence: String,
+}
+
+impl Emitter {
+    pub fn new(settings: &Arc<GateSettings>) -> Self {
+        let FallbackReview { .. } = settings.fallback;
+        let fallback = settings.fallback.review_rules();
+        Self {
+            topics: settings.topics.clone(),
+            lanes: settings.lanes,
+            spread: settings.spread,
+            record_bytes_max: settings.record_bytes_max,
+            dead_letter_bytes_max: settings.dead_letter_bytes_max,
+            fallback_json: fallback.to_json(),
+            fallback,
+            review_json: settings.policies.policies().iter().map(|policy| (policy.hash, policy.review.to_json())).collect(),
+            salts: Salts::new(),
+            value: Vec::new(),
+            key: Vec::new(),
+            sentence: String::new(),
+        }
+    }
+
+    /// All records of the decision about a readable event.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each of its own kind")]
+    pub fn event(
+        &mut self,
+        found: &Found<'_>,
+        event: &Event<'_>,
+        policy: Option<&Policy>,
+        conflicts_with: Option<DecisionId>,
+        decision: &Decision,
+        chain: &mut Chain,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let model = (Some(event.model_name()), event.model_version());
+        let named = Named { event: Some(event), event_id: Some(event.event_id()), model, policy };
+        let answer = (event.prediction(), event.confidence_text());
+        self.decided(found, named, answer, conflicts_with, (decision, chain), outbox)
+    }
+
+    /// All records of the decision about a record that is no event; its original goes to the dead letters.
+    pub fn unreadable(
+        &mut self,
+        found: &Found<'_>,
+        unreadable: &Unreadable<'_>,
+        decision: &Decision,
+        chain: &mut Chain,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let model = (unreadable.model_name, unreadable.model_version);
+        let named = Named { event: None, event_id: unreadable.event_id, model, policy: None };
+        self.decided(found, named, (Value::Missing, None), None, (decision, chain), outbox)?;
+        self.dead_letter(found, unreadable, outbox)
+    }
+
+    fn decided(
+        &mut self,
+        found: &Found<'_>,
+        named: Named<'_>,
+        (prediction, confidence): (Value<'_>, Option<&str>),
+        conflicts_with: Option<DecisionId>,
+        (decision, chain): (&Decision, &mut Chain),
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let entry = Decided {
+            decision_id: found.decision_id,
+            at: found.now,
+            chain: chain.next(),
+            input: found.input(),
+            event_id: named.event_id,
+            model: named.model,
+            policy: named.policy,
+            prediction,
+            confidence,
+            conflicts_with,
+            decision,
+        };
+        self.value.clear();
+        write_decided(&mut self.value, &entry);
+        let hash = self.audit(found, "DECIDED", outbox)?;
+        chain.advance(hash);
+        self.disposition(found, named, decision.outcome, conflicts_with, outbox)?;
+        if decision.outcome == Outcome::Held {
+            self.case(found, named, decision, hash, outbox)?;
+        }
+        Ok(())
+    }
+
+    /// The entry about a repeated event: nothing else is written.
+    pub fn duplicate(
+        &mut self,
+        found: &Found<'_>,
+        event_id: &str,
+        of: DecisionId,
+        chain: &mut Chain,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let entry =
+            Duplicate { decision_id: found.decision_id, at: found.now, chain: chain.next(), input: found.input(), event_id, of };
+        self.value.clear();
+        write_duplicate(&mut self.value, &entry);
+        chain.advance(self.audit(found, "DUPLICATE", outbox)?);
+        Ok(())
+    }
+
+    /// The entry about offsets that were never read.
+    pub fn gap(
+        &mut self,
+        (source, lane): (&str, Lane),
+        input: &InputPartition,
+        (first, last): (i64, i64),
+        (cause, at): (&GapCause, Timestamp),
+        chain: &mut Chain,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let gap = Gap { at, chain: chain.next(), source, topic: &input.topic, partition: input.partition, first, last, cause };
+        self.value.clear();
+        write_gap(&mut self.value, &gap);
+        let (key, hash) = (gap.key(), entry_hash(&self.value));
+        outbox.send(Outgoing {
+            topic: &self.topics.audit,
+            partition: lane.partition(),
+            key: Some(key.as_bytes()),
+            value: Some(&self.value),
+            headers: &[("jidoka-kind", b"GAP"), ("jidoka-schema", b"audit/1"), ("jidoka-hash", &hash.hex())],
+        })?;
+        chain.advance(hash);
+        Ok(())
+    }
+
+    /// Where a partition stands.
+    pub fn progress(&mut self, held: &GatePartition, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        self.value.clear();
+        held.progress().write(&mut self.value);
+        outbox.send(Outgoing {
+            topic: &self.topics.progress,
+            partition: held.lane.partition(),
+            key: Some(held.key.as_bytes()),
+            value: Some(&self.value),
+            headers: &[("jidoka-schema", b"progress/1")],
+        })
+    }
+
+    /// Sends the audit entry in `value`; its hash.
+    fn audit(&mut self, found: &Found<'_>, kind: &str, outbox: &mut dyn Outbox) -> Result<Hash, Fault> {
+        let hash = entry_hash(&self.value);
+        self.key.clear();
+        self.key.extend_from_slice(&found.decision_id.hex());
+        self.key.extend_from_slice(b"/0");
+        let (topic, partition) = (&self.topics.audit, found.decision_id.lane(self.lanes).partition());
+        let record = Outgoing { topic, partition, key: Some(&self.key), value: Some(&self.value), headers: &[] };
+        send(found, record, (kind, "audit/1"), Some(&hash), outbox)?;
+        Ok(hash)
+    }
+
+    fn disposition(
+        &mut self,
+        found: &Found<'_>,
+        named: Named<'_>,
+        outcome: Outcome,
+        conflicts_with: Option<DecisionId>,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        self.value.clear();
+        let disposition = Disposition {
+            decision_id: found.decision_id,
+            event_id: named.event_id,
+            source: found.source,
+            row: 0,
+            outcome,
+            at: found.now,
+            policy: named.policy,
+            conflicts_with,
+        };
+        write_disposition(&mut self.value, &disposition);
+        let id = found.decision_id.hex();
+        let (topic, partition) = (&self.topics.dispositions, found.decision_id.lane(self.lanes).partition());
+        let record = Outgoing { topic, partition, key: Some(&id), value: Some(&self.value), headers: &[] };
+        send(found, record, (outcome.as_str(), "disposition/1"), None, outbox)
+    }
+
+    /// Opens the case and offers it for review: the same bytes to both topics.
+    fn case(
+        &mut self,
+        found: &Found<'_>,
+        named: Named<'_>,
+        decision: &Decision,
+        entry_hash: Hash,
+        outbox: &mut dyn Outbox,
+    ) -> Result<(), Fault> {
+        let (review, review_json) = match named.policy {
+            Some(policy) => {
+                let json = self.review_json.iter().find(|(hash, _)| *hash == policy.hash);
+                (&policy.review, json.map_or("null", |(_, json)| json.as_str()))
+            }
+            None => (&self.fallback, self.fallback_json.as_str()),
+        };
+        let lane = found.decision_id.lane(self.lanes);
+        let opening = Opening {
+            decision_id: found.decision_id,
+            lane,
+            input: found.input(),
+            event: named.event,
+            event_id: named.event_id,
+            model: named.model,
+            policy: named.policy,
+            review,
+            review_json,
+            decision,
+            entry_hash,
+            salt: self.salts.next(),
+            at: found.now,
+        };
+        self.value.clear();
+        write_opening(&mut self.value, &opening, EventCopy::Whole, &mut self.sentence);
+        if self.value.len() > outbox.record_bytes_max().saturating_sub(HEADERS_MAX).min(self.record_bytes_max) {
+            self.value.clear();
+            write_opening(&mut self.value, &opening, EventCopy::Reference, &mut self.sentence);
+        }
+        self.key.clear();
+        self.key.extend_from_slice(&found.decision_id.hex());
+        let review_partition = review_partition(decision, lane, self.spread);
+        let record = Outgoing {
+            topic: &self.topics.reviews,
+            partition: review_partition,
+            key: Some(&self.key),
+            value: Some(&self.value),
+            headers: &[],
+        };
+        send(found, record, ("PENDING", "case/1"), None, outbox)?;
+        self.key.extend_from_slice(b"/opened");
+        let (topic, partition) = (&self.topics.cases, lane.partition());
+        let record = Outgoing { topic, partition, key: Some(&self.key), value: Some(&self.value), headers: &[] };
+        send(found, record, ("PENDING", "case/1"), None, outbox)
+    }
+}
+
+/// band · spread + (lane mod spread).
+fn review_partition(decision: &Decision, lane: Lane, spread: u16) -> i32 {
+    let band = i32::try_from(decision.priority.band.index()).expect("there are four bands");
+    band * i32::from(spread) + i32::from(lane.0 % spread.max(1))
+}
+
+/// Sends a record about a decision, with the headers that all of them have.
+fn send(
+    found: &Found<'_>,
+    record: Outgoing<'_>,
+    (kind, schema): (&str, &str),
+    hash: Option<&Hash>,
+    outbox: &mut dyn Outbox,
+) -> Result<(), Fault> {
+    let id = found.decision_id.hex();
+    let hash = hash.map(Hash::hex);
+    let trace = found.record.headers.get("traceparent").filter(|trace| trace.len() <= TRACEPARENT_MAX);
+    let mut headers: [(&str, &[u8]); 5] = [
+        ("jidoka-decision-id", &id),
+        ("jidoka-kind", kind.as_bytes()),
+        ("jidoka-schema", schema.as_bytes()),
+        ("", b""),
+        ("", b""),
+    ];
+    let mut count = 3;
+    for (name, value) in [("jidoka-hash", hash.as_ref().map(<[u8; 64]>::as_slice)), ("traceparent", trace)] {
+        if let Some(value) = value {
+            headers[count] = (name, value);
+            count += 1;
+        }
+    }
+    outbox.send(Outgoing { headers: &headers[..count], ..record })
+}

@@ -1,0 +1,206 @@
+//! JSON written once, straight into a reused buffer: what is hashed is what is sent.
+//!
+//! Names are written in the order of the calls and never sorted, so the same calls give the same bytes. Only
+//! [`ObjectWriter::raw`] takes bytes as they are; they must be one JSON value.
+
+/// Writes the members of one object; [`object`] begins and ends it.
+#[derive(Debug)]
+pub struct ObjectWriter<'b> {
+    out: &'b mut Vec<u8>,
+    empty: bool,
+}
+
+/// Writes one object into `out`: `members` gets the writer of its members.
+pub fn object(out: &mut Vec<u8>, members: impl FnOnce(&mut ObjectWriter<'_>)) {
+    out.push(b'{');
+    members(&mut ObjectWriter { out, empty: true });
+    out.push(b'}');
+}
+
+impl ObjectWriter<'_> {
+    fn name(&mut self, name: &str) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A member with text, escaped; `null` where there is none.
+    pub fn text<'t>(&mut self, name: &str, value: impl Into<Option<&'t str>>) {
+        self.name(name);
+        match value.into() {
+            Some(value) => text(self.out, value),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// A member whose text is known to need no escaping (hex, times, words of our own).
+    pub fn word(&mut self, name: &str, value: &[u8]) {
+        debug_assert!(
+            value.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')),
+            "a word needs no escapes"
+        );
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
+    /// A member with a whole number; `null` where there is none.
+    pub fn integer(&mut self, name: &str, value: impl Into<Option<i64>>) {
+        self.name(name);
+        match value.into() {
+            Some(value) => self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// A member with a number in its shortest form that reads back as the same double; `null` for none, NaN, infinity.
+    pub fn number(&mut self, name: &str, value: impl Into<Option<f64>>) {
+        self.name(name);
+        number(self.out, value.into());
+    }
+
+    /// A member with `true` or `false`.
+    pub fn truth(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A member whose bytes are JSON already, copied as they are; `null` where there are none.
+    pub fn raw<'t>(&mut self, name: &str, value: impl Into<Option<&'t [u8]>>) {
+        self.name(name);
+        self.out.extend_from_slice(value.into().unwrap_or(b"null"));
+    }
+
+    /// A member that is an object.
+    pub fn object(&mut self, name: &str, members: impl FnOnce(&mut ObjectWriter<'_>)) {
+        self.name(name);
+        object(self.out, members);
+    }
+
+    /// A member that is a list of objects, one for each item.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut members: impl FnMut(&mut ObjectWriter<'_>, T),
+    ) {
+        self.list(name, items, |out, item| object(out, |object| members(object, item)));
+    }
+
+    /// A member that is a list of texts.
+    pub fn texts<'t>(&mut self, name: &str, items: impl IntoIterator<Item = &'t str>) {
+        self.list(name, items, |out, item| text(out, item));
+    }
+
+    fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+        self.name(name);
+        self.out.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write(self.out, item);
+        }
+        self.out.push(b']');
+    }
+}
+
+/// Writes `value` as a JSON string: quotes, backslashes and control characters escaped, all else as it is.
+pub fn text(out: &mut Vec<u8>, value: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let bytes = value.as_bytes();
+    let mut written = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[written..at]);
+        written = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+        }
+    }
+    out.extend_from_slice(&bytes[written..]);
+    out.push(b'"');
+}
+
+/// Writes a double; whole numbers without a fraction (`85`, not `85.0`).
+fn number(out: &mut Vec<u8>, value: Option<f64>) {
+    /// Beyond 2⁵³ not every whole number is a double.
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Some(value) if value.is_finite() => {
+            if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
+                #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2⁵³")]
+                out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+            } else {
+                out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+            }
+        }
+        _ => out.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(members: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
+        let mut out = Vec::new();
+        object(&mut out, members);
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    #[test]
+    fn members_come_in_the_order_of_the_calls() {
+        let json = written(|object| {
+            object.text("text", "a\"b\\c\n\u{1}é");
+            object.text("none", None);
+            object.integer("integer", -7);
+            object.number("whole", 85.0);
+            object.number("number", 0.1);
+            object.number("nan", f64::NAN);
+            object.truth("truth", true);
+            object.raw("raw", b"1.50".as_slice());
+            object.object("object", |inner| inner.word("hex", b"00ff"));
+            object.objects("objects", [1, 2], |inner, item| inner.integer("n", item));
+            object.texts("texts", ["x", "y"]);
+        });
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"text":"a\"b\\c\n\u0001é","none":null,"integer":-7,"whole":85,"number":0.1,"nan":null,"truth":true,"#,
+                r#""raw":1.50,"object":{"hex":"00ff"},"objects":[{"n":1},{"n":2}],"texts":["x","y"]}"#
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(value in ".*") {
+            let mut out = Vec::new();
+            text(&mut out, &value);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).expect("a string"), value);
+        }
+
+        #[test]
+        fn any_number_reads_back(value in proptest::num::f64::NORMAL | proptest::num::f64::ZERO | proptest::num::f64::SUBNORMAL) {
+            let mut out = Vec::new();
+            number(&mut out, Some(value));
+            let read: f64 = serde_json::from_slice(&out).expect("a number");
+            prop_assert!(read == value);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! How far an input partition is decided: the record that says where to go on, whatever happened to offsets or memory.
+
+use serde::Deserialize;
+
+use crate::audit::ChainHead;
+use crate::identity::{Hash, Timestamp};
+use crate::json::object;
+use crate::record;
+
+/// The value of a `progress` record, key `<source>/<partition>`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The last offset that was decided, or skipped by a GAP entry; −1 before the first.
+    pub decided_through: i64,
+    /// Hash of the record at that offset, by which a re-created topic is noticed; none where it was skipped.
+    pub sha256: Option<Hash>,
+    /// Its append time.
+    pub appended_at: Option<Timestamp>,
+    /// The last entry of this partition's chain; none before the first.
+    pub chain: Option<ChainHead>,
+    /// How many partitions the source had when it was first started: a later one starts at its beginning.
+    pub partitions_at_start: i32,
+}
+
+/// The key of a partition's progress record.
+#[must_use]
+pub fn key(source: &str, partition: i32) -> String {
+    format!("{source}/{partition}")
+}
+
+impl Progress {
+    /// Writes the record's value into `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        object(out, |progress| {
+            progress.integer("decided_through", self.decided_through);
+            match self.sha256 {
+                Some(hash) => progress.word("sha256", &hash.hex()),
+                None => progress.raw("sha256", None),
+            }
+            record::time(progress, "appended_at", self.appended_at);
+            match self.chain {
+                Some(head) => progress.object("chain", |chain| {
+                    chain.integer("n", i64::try_from(head.n).unwrap_or(i64::MAX));
+                    chain.word("hash", &head.hash.hex());
+                }),
+                None => progress.raw("chain", None),
+            }
+            progress.integer("partitions_at_start", i64::from(self.partitions_at_start));
+        });
+    }
+
+    /// Reads a record's value.
+    ///
+    /// # Errors
+    /// With a sentence where it is no progress record: somebody else wrote to the topic.
+    pub fn read(value: &[u8]) -> Result<Self, String> {
+        let wire: Wire = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let hash = |text: &str| Hash::parse(text).ok_or_else(|| format!("{text:?} is no SHA-256"));
+        let time = |text: &str| Timestamp::parse(text).ok_or_else(|| format!("{text:?} is no time"));
+        Ok(Self {
+            decided_through: wire.decided_through,
+            sha256: wire.sha256.as_deref().map(hash).transpose()?,
+            appended_at: wire.appended_at.as_deref().map(time).transpose()?,
+            chain: wire.chain.map(|head| Ok::<_, String>(ChainHead { n: head.n, hash: hash(&head.hash)? })).transpose()?,
+            partitions_at_start: wire.partitions_at_start,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    decided_through: i64,
+    sha256: Option<String>,
+    appended_at: Option<String>,
+    chain: Option<WireHead>,
+    partitions_at_start: i32,
+}
+
+#[derive(Deserialize)]
+struct WireHead {
+    n: u64,
+    hash: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_wrote_and_the_bytes_are_the_contracts() {
+        let hash = Hash([0xab; 32]);
+        let full = Progress {
+            decided_through: 41,
+            sha256: Some(hash),
+            appended_at: Some(Timestamp(1_767_610_001_187)),
+            chain: Some(ChainHead { n: 40, hash }),
+            partitions_at_start: 6,
+        };
+        let empty = Progress { decided_through: -1, sha256: None, appended_at: None, chain: None, partitions_at_start: 1 };
+        for progress in [full, empty] {
+            let mut out = Vec::new();
+            progress.write(&mut out);
+            assert_eq!(Progress::read(&out), Ok(progress));
+        }
+        let mut out = Vec::new();
+        full.write(&mut out);
+        let digits = "ab".repeat(32);
+        let golden = format!(
+            r#"{{"decided_through":41,"sha256":"{digits}","appended_at":"2026-01-05T10:46:41.187Z","chain":{{"n":40,"hash":"{digits}"}},"partitions_at_start":6}}"#
+        );
+        assert_eq!(String::from_utf8(out).expect("text"), golden);
+    }
+
+    #[test]
+    fn what_is_no_progress_is_refused() {
+        assert!(Progress::read(b"{}").is_err());
+        assert!(Progress::read(br#"{"decided_through":1,"sha256":"zz","partitions_at_start":1}"#).is_err());
+    }
+}

@@ -1,0 +1,24 @@
+//! Kafka: the only place that knows rdkafka.
+//!
+//! ```text
+//! worker: poll a batch → Processor → Transaction → offsets → commit
+//!           └ on assignment: LogReader restores what was committed
+//! ```
+//!
+//! The same turn carries every processor; what they differ in is behind [`processor::Processor`].
+
+pub mod batch;
+pub mod client;
+pub mod control;
+pub mod fault;
+pub mod log_reader;
+pub mod observer;
+pub mod player;
+pub mod processor;
+pub mod record;
+pub mod topics;
+pub mod transaction;
+pub mod worker;
+
+/// How to reach Kafka: librdkafka's own properties, as they stand in the configuration below `kafka`.
+pub use rdkafka::ClientConfig;

@@ -1,0 +1,35 @@
+//! Whoever watches a stream: metrics, health and logs hang here, so that the turn itself reads as the turn.
+
+use std::time::Duration;
+
+use crate::stream::client::LagListener;
+use crate::stream::fault::Fault;
+use crate::stream::processor::InputPartition;
+
+/// Hears what a worker does. Calls come from the worker's thread and must be quick.
+pub trait StreamObserver: Send + Sync {
+    /// Whether the worker should end after its present turn.
+    fn is_stopping(&self) -> bool;
+    /// Polled; whether some broker answers, and how many partitions are held.
+    fn polled(&self, connected: bool, held: usize);
+    /// A partition was restored; reading goes on at `offset`.
+    fn taken(&self, partition: &InputPartition, offset: i64);
+    /// A partition cannot go on.
+    fn waiting(&self, partition: &InputPartition, reason: &str);
+    /// A partition went elsewhere.
+    fn lost(&self, partition: &InputPartition);
+    /// Partitions were restored.
+    fn restored(&self, partitions: usize, took: Duration);
+    /// A transaction begins: from here the watchdog counts.
+    fn turn_began(&self);
+    /// It ended, either way.
+    fn turn_ended(&self);
+    /// It was committed.
+    fn committed(&self, took: Duration);
+    /// It was aborted.
+    fn aborted(&self, fault: &Fault);
+    /// Both clients are made anew.
+    fn rebuilding(&self, fault: &Fault);
+    /// Who hears the client's statistics.
+    fn lag_listener(&self) -> LagListener;
+}

@@ -1,0 +1,397 @@
+//! The turn: poll a batch → process → send → offsets → commit, on one OS thread that owns one consumer and one producer.
+//!
+//! No transaction is open while polling, so a rebalance (which runs inside `poll`) never meets one. A fault that cannot
+//! be aborted ends the *session*: both clients are dropped, made anew, and state is restored from what is committed. That
+//! is the same path as after a crash, so there is only one way back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::stream::batch::{Batch, BatchLimits};
+use crate::stream::client::{ClientSettings, Reassignment, Reports, StreamContext};
+use crate::stream::fault::{Fault, Reaction, Step};
+use crate::stream::log_reader::LogReader;
+use crate::stream::observer::StreamObserver;
+use crate::stream::processor::{InputPartition, Processor, Taken};
+use crate::stream::record::Incoming;
+use crate::stream::transaction::TransactionalProducer;
+
+const ASSIGN_TIMEOUT: Duration = Duration::from_secs(10);
+const ASK_WAITING_EVERY: Duration = Duration::from_secs(1);
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What one worker runs on.
+#[derive(Clone)]
+pub struct WorkerSettings {
+    /// Settings of its clients.
+    pub clients: ClientSettings,
+    /// Input topics.
+    pub topics: Vec<String>,
+    /// When a batch closes.
+    pub batch: BatchLimits,
+    /// Number of this worker in its process.
+    pub worker: usize,
+}
+
+/// Asks the cluster for the largest record that all output topics take.
+pub type RecordLimit = dyn Fn() -> Result<usize, Fault> + Send + Sync;
+
+/// Runs `processor` until `observer` says to stop.
+///
+/// # Errors
+/// With the fault that only a person can mend.
+pub fn run(
+    settings: &WorkerSettings,
+    processor: &mut dyn Processor,
+    record_limit: &RecordLimit,
+    observer: &dyn StreamObserver,
+) -> Result<(), Fault> {
+    let mut backoff = BACKOFF_FIRST;
+    while !observer.is_stopping() {
+        let began = Instant::now();
+        let reports = Arc::new(Reports::with_lag(observer.lag_listener()));
+        let ended = match subscribe(settings, &reports) {
+            Ok(consumer) => {
+                let mut session = Session {
+                    settings,
+                    processor,
+                    record_limit,
+                    observer,
+                    reports,
+                    consumer: &consumer,
+                    producer: None,
+                    held: BTreeMap::new(),
+                };
+                let ended = session.run();
+                session.end();
+                ended
+            }
+            Err(fault) => Err(fault),
+        };
+        match ended {
+            Ok(()) => break,
+            Err(fault) if fault.reaction == Reaction::Stop => return Err(fault),
+            Err(fault) => {
+                observer.rebuilding(&fault);
+                backoff = if began.elapsed() > BACKOFF_MAX { BACKOFF_FIRST } else { (backoff * 2).min(BACKOFF_MAX) };
+                wait(backoff, observer);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wait(time: Duration, observer: &dyn StreamObserver) {
+    let until = Instant::now() + time;
+    while Instant::now() < until && !observer.is_stopping() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn subscribe(settings: &WorkerSettings, reports: &Arc<Reports>) -> Result<BaseConsumer<StreamContext>, Fault> {
+    let config = settings.clients.subscriber(settings.worker);
+    let consumer = BaseConsumer::from_config_and_context(&config, StreamContext(Arc::clone(reports)))
+        .map_err(|error| Fault::of(Step::Create, &error))?;
+    let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(|error| Fault::of(Step::Create, &error))?;
+    Ok(consumer)
+}
+
+/// What the worker does with a partition that it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holding {
+    /// Read.
+    Reading,
+    /// Assigned, paused, and asked about again.
+    Waiting,
+}
+
+/// The life of one consumer and one producer.
+struct Session<'s> {
+    settings: &'s WorkerSettings,
+    processor: &'s mut dyn Processor,
+    record_limit: &'s RecordLimit,
+    observer: &'s dyn StreamObserver,
+    reports: Arc<Reports>,
+    consumer: &'s BaseConsumer<StreamContext>,
+    producer: Option<TransactionalProducer>,
+    held: BTreeMap<InputPartition, Holding>,
+}
+
+impl<'s> Session<'s> {
+    fn run(&mut self) -> Result<(), Fault> {
+        let mut batch = Batch::default();
+        let mut asked = Instant::now();
+        let mut paused = false;
+        while !self.observer.is_stopping() {
+            batch.collect(self.consumer, &self.settings.batch)?;
+            if let Some(fault) = self.reports.stopping_fault() {
+                return Err(fault);
+            }
+            for change in self.reports.take_reassignments() {
+                self.reassign(change, &mut batch)?;
+            }
+            self.observer.polled(self.reports.is_connected(), self.held.len());
+            if asked.elapsed() >= ASK_WAITING_EVERY {
+                asked = Instant::now();
+                self.ask_waiting()?;
+            }
+            if self.processor.halted() != paused {
+                paused = !paused;
+                self.pause(paused, &mut batch)?;
+            }
+            if !batch.is_empty() || self.processor.wants_turn() {
+                self.turn(&batch)?;
+                batch.clear();
+            } else if let Some(producer) = &self.producer {
+                producer.idle();
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all partitions: whoever comes next restores them.
+    fn end(&mut self) {
+        for partition in std::mem::take(&mut self.held).into_keys() {
+            self.processor.lose(&partition);
+            self.observer.lost(&partition);
+        }
+    }
+
+    fn reassign(&mut self, change: Reassignment, batch: &mut Batch<'s>) -> Result<(), Fault> {
+        match change {
+            Reassignment::Went(partitions) => {
+                for (topic, partition) in partitions {
+                    let partition = InputPartition { topic, partition };
+                    batch.drop_partition(&partition);
+                    self.held.remove(&partition);
+                    self.processor.lose(&partition);
+                    self.observer.lost(&partition);
+                }
+                Ok(())
+            }
+            Reassignment::Came(partitions) => {
+                let partitions: Vec<InputPartition> = partitions
+                    .elements()
+                    .iter()
+                    .map(|element| InputPartition { topic: element.topic().to_owned(), partition: element.partition() })
+                    .collect();
+                self.take_over_id()?;
+                self.take(&partitions)
+            }
+        }
+    }
+
+    /// The producer is made after the consumer has joined: an older process of the same ordinal then learns from the group
+    /// that it is replaced, before its producer is fenced, and does not fence this one in turn.
+    fn take_over_id(&mut self) -> Result<(), Fault> {
+        if self.producer.is_none() {
+            let limit = (self.record_limit)()?;
+            let (clients, worker) = (&self.settings.clients, self.settings.worker);
+            self.producer = Some(TransactionalProducer::take_over(clients, worker, limit, Arc::clone(&self.reports))?);
+        }
+        Ok(())
+    }
+
+    /// Restores partitions and begins to read them where they were left.
+    fn take(&mut self, partitions: &[InputPartition]) -> Result<(), Fault> {
+        let mut assignment = TopicPartitionList::new();
+        let mut waiting = TopicPartitionList::new();
+        if !partitions.is_empty() {
+            let began = Instant::now();
+            let mut log = LogReader::open(&self.settings.clients)?;
+            for partition in partitions {
+                let (offset, holding) = match self.processor.take(partition, &mut log)? {
+                    Taken::ReadFrom(offset) => {
+                        self.observer.taken(partition, offset);
+                        (Offset::Offset(offset), Holding::Reading)
+                    }
+                    Taken::Wait(reason) => {
+                        self.observer.waiting(partition, &reason);
+                        waiting.add_partition(&partition.topic, partition.partition);
+                        (Offset::End, Holding::Waiting)
+                    }
+                };
+                self.held.insert(partition.clone(), holding);
+                assignment
+                    .add_partition_offset(&partition.topic, partition.partition, offset)
+                    .map_err(|error| Fault::of(Step::Assign, &error))?;
+            }
+            self.observer.restored(partitions.len(), began.elapsed());
+        }
+        self.consumer.incremental_assign(&assignment).map_err(|error| Fault::of(Step::Assign, &error))?;
+        if waiting.count() > 0 {
+            self.consumer.pause(&waiting).map_err(|error| Fault::of(Step::Assign, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Asks again about partitions that could not go on.
+    fn ask_waiting(&mut self) -> Result<(), Fault> {
+        let waiting: Vec<InputPartition> = self
+            .held
+            .iter()
+            .filter(|(_, holding)| **holding == Holding::Waiting)
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut ready = Vec::new();
+        let mut log = LogReader::open(&self.settings.clients)?;
+        for partition in waiting {
+            if let Taken::ReadFrom(offset) = self.processor.take(&partition, &mut log)? {
+                self.observer.taken(&partition, offset);
+                self.held.insert(partition.clone(), Holding::Reading);
+                ready.push((partition, offset));
+            }
+        }
+        self.seek(&ready)?;
+        self.resume(ready.iter().map(|(partition, _)| partition))
+    }
+
+    fn resume<'p>(&self, partitions: impl Iterator<Item = &'p InputPartition>) -> Result<(), Fault> {
+        let list = list(partitions);
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.consumer.resume(&list).map_err(|error| Fault::of(Step::Assign, &error))
+    }
+
+    /// An operator's halt, or its end. What was polled and not yet handled is read again later.
+    fn pause(&mut self, pause: bool, batch: &mut Batch<'s>) -> Result<(), Fault> {
+        let reading = || self.held.iter().filter(|(_, holding)| **holding == Holding::Reading).map(|(partition, _)| partition);
+        if !pause {
+            return self.resume(reading());
+        }
+        let list = list(reading());
+        if list.count() > 0 {
+            self.consumer.pause(&list).map_err(|error| Fault::of(Step::Assign, &error))?;
+        }
+        let first = batch.first_offsets();
+        batch.clear();
+        self.seek(&first)
+    }
+
+    /// One transaction.
+    fn turn(&mut self, batch: &Batch<'s>) -> Result<(), Fault> {
+        let began = Instant::now();
+        self.observer.turn_began();
+        let result = self.transact(batch);
+        self.observer.turn_ended();
+        match result {
+            Ok(()) => {
+                self.processor.committed();
+                self.observer.committed(began.elapsed());
+                Ok(())
+            }
+            Err(fault) if fault.reaction == Reaction::Abort => {
+                self.processor.rolled_back();
+                self.observer.aborted(&fault);
+                self.seek(&batch.first_offsets())
+            }
+            Err(fault) => {
+                self.processor.rolled_back();
+                self.observer.aborted(&fault);
+                self.heed_a_successor()?;
+                Err(fault)
+            }
+        }
+    }
+
+    fn transact(&mut self, batch: &Batch<'s>) -> Result<(), Fault> {
+        let missing = || Fault::rebuild("other", "a turn began before the producer was made".to_owned());
+        let mut transaction = self.producer.as_mut().ok_or_else(missing)?.begin()?;
+        for message in batch.messages() {
+            self.processor.process(&Incoming::of(message), &mut transaction)?;
+        }
+        self.processor.finish(&mut transaction)?;
+        let offsets = offsets(self.held.keys(), self.processor, batch)?;
+        if self.consumer.assignment_lost() {
+            let sentence = "the group gave this worker's input away while it was deciding".to_owned();
+            return Err(Fault { reaction: Reaction::Abort, reason: "rebalance", sentence });
+        }
+        let left_the_group = || Fault::rebuild("rebalance", "the consumer is not in its group".to_owned());
+        let group = self.consumer.group_metadata().ok_or_else(left_the_group)?;
+        transaction.commit(&offsets, &group)
+    }
+
+    /// After the producer was fenced: if another process has taken our place in the group, we hear of it within a few
+    /// heartbeats, and end instead of fencing it in turn.
+    fn heed_a_successor(&mut self) -> Result<(), Fault> {
+        let fenced = self.producer.as_ref().is_some_and(TransactionalProducer::is_fenced);
+        let until = Instant::now() + if fenced { Duration::from_secs(7) } else { Duration::ZERO };
+        let held = list(self.held.keys());
+        if fenced && self.consumer.pause(&held).is_err() {
+            return Ok(());
+        }
+        while Instant::now() < until && !self.observer.is_stopping() {
+            if let Some(Err(error)) = self.consumer.poll(Duration::from_millis(100)) {
+                let fault = Fault::of(Step::Poll, &error);
+                if fault.reaction == Reaction::Stop {
+                    return Err(fault);
+                }
+            }
+            if let Some(fault) = self.reports.stopping_fault() {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rewinds (or moves on) partitions that are still held.
+    fn seek(&self, to: &[(InputPartition, i64)]) -> Result<(), Fault> {
+        let mut positions = TopicPartitionList::new();
+        for (partition, offset) in to.iter().filter(|(partition, _)| self.held.contains_key(partition)) {
+            positions
+                .add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*offset))
+                .map_err(|error| Fault::of(Step::Assign, &error))?;
+        }
+        if positions.count() == 0 {
+            return Ok(());
+        }
+        let sought = self.consumer.seek_partitions(positions, ASSIGN_TIMEOUT).map_err(|error| Fault::of(Step::Assign, &error))?;
+        for element in sought.elements() {
+            element.error().map_err(|error| {
+                let fault = Fault::of(Step::Assign, &error);
+                // Never go on from a place that is not known.
+                Fault { reaction: if fault.reaction == Reaction::Stop { Reaction::Stop } else { Reaction::Rebuild }, ..fault }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn list<'p>(partitions: impl Iterator<Item = &'p InputPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.partition);
+    }
+    list
+}
+
+/// Last handled + 1 for every partition of the batch; of a turn without input the unchanged positions of all partitions,
+/// because a transaction without offsets is not fenced. The one place where the 1 is added is the processor's.
+fn offsets<'p>(
+    held: impl Iterator<Item = &'p InputPartition>,
+    processor: &dyn Processor,
+    batch: &Batch<'_>,
+) -> Result<TopicPartitionList, Fault> {
+    let mut offsets = TopicPartitionList::new();
+    let touched: Vec<InputPartition> = batch.first_offsets().into_iter().map(|(partition, _)| partition).collect();
+    let partitions: Vec<&InputPartition> = if touched.is_empty() { held.collect() } else { touched.iter().collect() };
+    for partition in partitions {
+        if let Some(next) = processor.next_offset(partition) {
+            let mut element = offsets.add_partition(&partition.topic, partition.partition);
+            element.set_offset(Offset::Offset(next.offset)).map_err(|error| Fault::of(Step::Offsets, &error))?;
+            element.set_metadata(next.note);
+        }
+    }
+    Ok(offsets)
+}

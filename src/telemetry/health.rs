@@ -1,0 +1,122 @@
+//! Health: whether this process is alive, whether it is ready, and if not, why not.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use serde::Serialize;
+
+/// What workers and followers report, and probes ask for.
+pub struct Health {
+    born: Instant,
+    stopping: AtomicBool,
+    /// What keeps the process from being ready, by whom.
+    reasons: DashMap<String, String>,
+    /// Milliseconds since `born` at which a worker's present turn began; 0: none is under way.
+    turns: DashMap<usize, AtomicU64>,
+}
+
+/// The answer of `/readyz`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Readiness {
+    /// Whether everything that should run does.
+    pub ready: bool,
+    /// What does not, and why; ordered.
+    pub reasons: Vec<Reason>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Reason {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { born: Instant::now(), stopping: AtomicBool::new(false), reasons: DashMap::new(), turns: DashMap::new() }
+    }
+}
+
+impl Health {
+    /// `what` keeps the process from being ready. `true` where the reason is new.
+    pub fn not_ready(&self, what: &str, why: &str) -> bool {
+        self.reasons.insert(what.to_owned(), why.to_owned()).is_none_or(|before| before != why)
+    }
+
+    /// `what` is as it should be. `true` where it was not before.
+    pub fn is_ready(&self, what: &str) -> bool {
+        self.reasons.remove(what).is_some()
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let mut reasons: Vec<Reason> =
+            self.reasons.iter().map(|entry| Reason { what: entry.key().clone(), why: entry.value().clone() }).collect();
+        reasons.sort();
+        Readiness { ready: reasons.is_empty() && !self.is_stopping(), reasons }
+    }
+
+    /// Everything should end after its present turn.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether it should.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// A worker's turn begins.
+    pub fn turn_began(&self, worker: usize) {
+        let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        self.turns.entry(worker).or_default().store(millis, Ordering::Release);
+    }
+
+    /// It ended.
+    pub fn turn_ended(&self, worker: usize) {
+        self.turns.entry(worker).or_default().store(0, Ordering::Release);
+    }
+
+    /// How long the longest present turn has lasted. Some calls of librdkafka ignore their timeouts while a coordinator is
+    /// down; the watchdog ends a process in which one does.
+    #[must_use]
+    pub fn longest_turn(&self) -> Duration {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let longest = self.turns.iter().map(|turn| turn.load(Ordering::Acquire)).filter(|began| *began > 0);
+        Duration::from_millis(longest.map(|began| now.saturating_sub(began)).max().unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_that_nothing_is_in_the_way() {
+        let health = Health::default();
+        assert!(health.not_ready("broker", "no answer"));
+        assert!(!health.not_ready("broker", "no answer"));
+        assert!(!health.readiness().ready);
+        assert_eq!(health.readiness().reasons[0].why, "no answer");
+        assert!(health.is_ready("broker"));
+        assert!(health.readiness().ready);
+        health.stop();
+        assert!(!health.readiness().ready);
+    }
+
+    #[test]
+    fn a_turn_is_timed_while_it_lasts() {
+        let health = Health::default();
+        assert_eq!(health.longest_turn(), Duration::ZERO);
+        health.turn_began(0);
+        std::thread::sleep(Duration::from_millis(15));
+        assert!(health.longest_turn() >= Duration::from_millis(10));
+        health.turn_ended(0);
+        assert_eq!(health.longest_turn(), Duration::ZERO);
+    }
+}

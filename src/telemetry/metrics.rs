@@ -1,0 +1,253 @@
+//! Every metric, by name, with its labels: the one place where they are made.
+//!
+//! Label values come from configuration and from fixed sets, never from events. Children are made up front or with their
+//! owner, so that a dashboard sees zeros before the first event, and counting costs one atomic addition.
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// Seconds from a quarter of a millisecond to about half a minute, and beyond: ages while catching up are hours.
+const AGE_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
+const DURATION_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.25, 2.5, 5.0, 10.0, 30.0];
+
+/// One metric as operators know it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Described {
+    /// Name.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Label names.
+    pub labels: &'static [&'static str],
+}
+
+macro_rules! described {
+    ($($constant:ident $name:literal $labels:tt $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: Described = Described { name: $name, help: $help, labels: &$labels };)*
+        /// All metrics of this version.
+        pub const ALL: &[Described] = &[$($constant),*];
+    };
+}
+
+described! {
+    EVENTS_CONSUMED "jidoka_events_consumed_total" ["source"] "Input records decided, duplicates included.";
+    DECISIONS "jidoka_decisions_total" ["policy", "outcome"] "Decisions by outcome; policy \"none\" where none applied.";
+    TRIGGER_RESULTS "jidoka_trigger_results_total" ["policy", "trigger", "result"] "Results of triggers and built-in findings.";
+    DECISION_AGE "jidoka_decision_age_seconds" ["source"] "Append time of the input record to its decision.";
+    COMMIT_AGE "jidoka_commit_age_seconds" ["source"] "Append time of the input record to the commit of its decision.";
+    LATE "jidoka_late_decisions_total" ["source"] "Decisions about events older than their policy's max_age.";
+    TRANSACTION_DURATION "jidoka_transaction_duration_seconds" ["role"] "Begin to commit of a transaction.";
+    TRANSACTION_RECORDS "jidoka_transaction_input_records" ["role"] "Input records in a committed transaction.";
+    TRANSACTION_ABORTS "jidoka_transaction_aborts_total" ["role", "reason"] "Transactions that were aborted; normal during rebalances.";
+    REBUILDS "jidoka_client_rebuilds_total" ["role", "reason"] "Times that a worker made its Kafka clients anew.";
+    SOURCE_LAG "jidoka_source_lag_records" ["source", "partition"] "Input records not yet decided.";
+    DEAD_LETTERS "jidoka_dead_letters_total" ["source", "code"] "Input records that could not be read.";
+    DUPLICATES "jidoka_duplicates_total" ["source", "kind"] "Events seen again within the window: with the same bytes, or conflicting.";
+    RESTORE_DURATION "jidoka_restore_duration_seconds" ["role"] "Restoring state after an assignment.";
+    PARTITIONS_HELD "jidoka_partitions_held" ["role", "worker"] "Input partitions assigned to a worker.";
+    PARTITIONS_WAITING "jidoka_partitions_waiting" ["role"] "Input partitions that cannot go on until an operator acts.";
+    POLICY_LOAD_FAILURES "jidoka_policy_load_failures_total" [] "Policy files that were refused.";
+    BOUND_HITS "jidoka_bound_hits_total" ["bound"] "Times that a configured bound took effect.";
+    CONTROL_AGE "jidoka_control_age_seconds" [] "Since control and signals were last known to be read to their end.";
+    CONNECTED "jidoka_broker_connected" ["role"] "1 while some broker answers.";
+}
+
+/// The registry and everything in it.
+pub struct Metrics {
+    registry: Registry,
+    /// [`EVENTS_CONSUMED`].
+    pub events_consumed: IntCounterVec,
+    /// [`DECISIONS`].
+    pub decisions: IntCounterVec,
+    /// [`TRIGGER_RESULTS`].
+    pub trigger_results: IntCounterVec,
+    /// [`DECISION_AGE`].
+    pub decision_age: HistogramVec,
+    /// [`COMMIT_AGE`].
+    pub commit_age: HistogramVec,
+    /// [`LATE`].
+    pub late: IntCounterVec,
+    /// [`TRANSACTION_DURATION`].
+    pub transaction_duration: HistogramVec,
+    /// [`TRANSACTION_RECORDS`].
+    pub transaction_records: HistogramVec,
+    /// [`TRANSACTION_ABORTS`].
+    pub transaction_aborts: IntCounterVec,
+    /// [`REBUILDS`].
+    pub rebuilds: IntCounterVec,
+    /// [`SOURCE_LAG`].
+    pub source_lag: IntGaugeVec,
+    /// [`DEAD_LETTERS`].
+    pub dead_letters: IntCounterVec,
+    /// [`DUPLICATES`].
+    pub duplicates: IntCounterVec,
+    /// [`RESTORE_DURATION`].
+    pub restore_duration: GaugeVec,
+    /// [`PARTITIONS_HELD`].
+    pub partitions_held: IntGaugeVec,
+    /// [`PARTITIONS_WAITING`].
+    pub partitions_waiting: IntGaugeVec,
+    /// [`POLICY_LOAD_FAILURES`].
+    pub policy_load_failures: IntCounter,
+    /// [`BOUND_HITS`].
+    pub bound_hits: IntCounterVec,
+    /// [`CONTROL_AGE`].
+    pub control_age: Gauge,
+    /// [`CONNECTED`].
+    pub connected: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry of its own with every metric of this version.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let made = Maker { registry: &registry };
+        Self {
+            events_consumed: made.counters(EVENTS_CONSUMED),
+            decisions: made.counters(DECISIONS),
+            trigger_results: made.counters(TRIGGER_RESULTS),
+            decision_age: made.histograms(DECISION_AGE, AGE_BUCKETS),
+            commit_age: made.histograms(COMMIT_AGE, AGE_BUCKETS),
+            late: made.counters(LATE),
+            transaction_duration: made.histograms(TRANSACTION_DURATION, DURATION_BUCKETS),
+            transaction_records: made.histograms(TRANSACTION_RECORDS, &[1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0]),
+            transaction_aborts: made.counters(TRANSACTION_ABORTS),
+            rebuilds: made.counters(REBUILDS),
+            source_lag: made.gauges(SOURCE_LAG),
+            dead_letters: made.counters(DEAD_LETTERS),
+            duplicates: made.counters(DUPLICATES),
+            restore_duration: made.registered(GaugeVec::new(opts(RESTORE_DURATION), RESTORE_DURATION.labels)),
+            partitions_held: made.gauges(PARTITIONS_HELD),
+            partitions_waiting: made.gauges(PARTITIONS_WAITING),
+            policy_load_failures: made.registered(IntCounter::with_opts(opts(POLICY_LOAD_FAILURES))),
+            bound_hits: made.counters(BOUND_HITS),
+            control_age: made.registered(Gauge::with_opts(opts(CONTROL_AGE))),
+            connected: made.gauges(CONNECTED),
+            registry,
+        }
+    }
+
+    /// All metrics in the text format that Prometheus scrapes.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+fn opts(described: Described) -> Opts {
+    Opts::new(described.name, described.help)
+}
+
+struct Maker<'r> {
+    registry: &'r Registry,
+}
+
+impl Maker<'_> {
+    fn registered<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let collector = made.expect("names and labels of the table are valid");
+        self.registry.register(Box::new(collector.clone())).expect("no name stands twice in the table");
+        collector
+    }
+
+    fn counters(&self, described: Described) -> IntCounterVec {
+        self.registered(IntCounterVec::new(opts(described), described.labels))
+    }
+
+    fn gauges(&self, described: Described) -> IntGaugeVec {
+        self.registered(IntGaugeVec::new(opts(described), described.labels))
+    }
+
+    fn histograms(&self, described: Described, buckets: &[f64]) -> HistogramVec {
+        let options = HistogramOpts::new(described.name, described.help).buckets(buckets.to_vec());
+        self.registered(HistogramVec::new(options, described.labels))
+    }
+}
+
+/// What one source's partitions share.
+pub struct SourceMetrics {
+    /// [`EVENTS_CONSUMED`] of it.
+    pub consumed: IntCounter,
+    /// [`DUPLICATES`] of it with the same bytes.
+    pub same: IntCounter,
+    /// [`DUPLICATES`] of it with other bytes.
+    pub conflicting: IntCounter,
+    /// [`LATE`] of it.
+    pub late: IntCounter,
+    /// [`DECISION_AGE`] of it.
+    pub decision_age: Histogram,
+    /// [`COMMIT_AGE`] of it.
+    pub commit_age: Histogram,
+    /// [`DEAD_LETTERS`] of it, in the order of [`crate::event::Code::ALL`].
+    pub dead_letters: Vec<IntCounter>,
+}
+
+/// The gate's children, made once.
+pub struct GateMetrics {
+    /// By place of the source in the settings.
+    pub sources: Vec<SourceMetrics>,
+    /// The registry's own.
+    pub all: std::sync::Arc<Metrics>,
+}
+
+impl GateMetrics {
+    /// Children for `sources`.
+    #[must_use]
+    pub fn new(all: std::sync::Arc<Metrics>, sources: &[&str]) -> Self {
+        let source = |name: &&str| SourceMetrics {
+            consumed: all.events_consumed.with_label_values(&[*name]),
+            same: all.duplicates.with_label_values(&[*name, "same"]),
+            conflicting: all.duplicates.with_label_values(&[*name, "conflicting"]),
+            late: all.late.with_label_values(&[*name]),
+            decision_age: all.decision_age.with_label_values(&[*name]),
+            commit_age: all.commit_age.with_label_values(&[*name]),
+            dead_letters: crate::event::Code::ALL
+                .iter()
+                .map(|code| all.dead_letters.with_label_values(&[*name, code.as_str()]))
+                .collect(),
+        };
+        Self { sources: sources.iter().map(source).collect(), all: std::sync::Arc::clone(&all) }
+    }
+}
+
+/// A gauge of seconds.
+pub fn set_seconds(gauge: &Gauge, time: Option<Duration>) {
+    gauge.set(time.map_or(f64::INFINITY, |time| time.as_secs_f64()));
+}
+
+/// A count as a gauge.
+pub fn set_count(gauge: &IntGauge, count: usize) {
+    gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_house_and_stand_once() {
+        let mut names: Vec<&str> = ALL.iter().map(|described| described.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        for described in ALL {
+            assert!(described.name.starts_with("jidoka_") && described.help.ends_with('.'), "{}", described.name);
+        }
+        let text = {
+            let metrics = Metrics::new();
+            metrics.policy_load_failures.inc();
+            metrics.exposition()
+        };
+        assert!(text.contains("jidoka_policy_load_failures_total 1"), "{text}");
+    }
+}
