@@ -2,6 +2,9 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod deploy;
+mod purity;
+
 mod kafka;
 mod produce;
 mod topics;
