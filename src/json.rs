@@ -200,7 +200,8 @@ mod tests {
             let mut out = Vec::new();
             number(&mut out, Some(value));
             let read: f64 = serde_json::from_slice(&out).expect("a number");
-            prop_assert_eq!(read.to_bits(), value.to_bits());
+            // −0 is written as 0.
+            prop_assert_eq!((read + 0.0).to_bits(), (value + 0.0).to_bits());
         }
     }
 }
