@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::config::Source;
 use crate::decision::{Decision, Signals, Subject, evaluate};
 use crate::event::{Decoder, Limits, Plan};
-use crate::gate::emit::{Emitter, Found};
+use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::partition::GatePartition;
 use crate::gate::tally::Tally;
 use crate::gate::window::{EventKey, Seen, Sighting};
@@ -158,7 +158,7 @@ impl Processor for Gate {
                     Seen::Same(before) => {
                         let of = id_of(before.offset, before.appended_at.map_or(0, |time| time.0));
                         self.tally.duplicate(held.source);
-                        self.emitter.duplicate(&found, event.event_id(), of, &mut held.chain, outbox)?;
+                        self.emitter.duplicate(&found, event.event_id(), of, Sink { chain: &mut held.chain, outbox })?;
                         held.position.advance(record, sha256);
                         return Ok(());
                     }
@@ -167,13 +167,13 @@ impl Processor for Gate {
                 let subject = Subject::Event { event: &event, policy, conflicting: before.is_some() };
                 evaluate(subject, record.appended_at, signals, now, &mut meter, &mut self.decision);
                 self.tally.decided(held.source, policy, &self.decision, before);
-                self.emitter.event(&found, &event, policy, before, &self.decision, &mut held.chain, outbox)?;
+                self.emitter.event(&found, &event, policy, before, &self.decision, Sink { chain: &mut held.chain, outbox })?;
             }
             Err(unreadable) => {
                 evaluate(Subject::Unreadable(unreadable.code), record.appended_at, signals, now, &mut meter, &mut self.decision);
                 self.tally.decided(held.source, None, &self.decision, None);
                 self.tally.dead_letter(held.source, unreadable.code);
-                self.emitter.unreadable(&found, &unreadable, &self.decision, &mut held.chain, outbox)?;
+                self.emitter.unreadable(&found, &unreadable, &self.decision, Sink { chain: &mut held.chain, outbox })?;
             }
         }
         held.position.advance(record, sha256);

@@ -12,7 +12,7 @@ use crate::gate::GateSettings;
 use crate::gate::partition::GatePartition;
 use crate::gate::salt::Salts;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp};
-use crate::policy::{FallbackReview, Policy, ReviewRules};
+use crate::policy::{Policy, ReviewRules};
 use crate::record::{Disposition, write_disposition};
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
@@ -76,6 +76,12 @@ struct Named<'a> {
     policy: Option<&'a Policy>,
 }
 
+/// Where records go: the chain that the entry is a link of, and the transaction.
+pub(super) struct Sink<'s> {
+    pub chain: &'s mut Chain,
+    pub outbox: &'s mut dyn Outbox,
+}
+
 /// Writes and sends records. Buffers are reused: after warm-up nothing is allocated here but headers, by librdkafka.
 pub(super) struct Emitter {
     topics: OutputTopics,
@@ -95,7 +101,6 @@ pub(super) struct Emitter {
 
 impl Emitter {
     pub fn new(settings: &Arc<GateSettings>) -> Self {
-        let FallbackReview { .. } = settings.fallback;
         let fallback = settings.fallback.review_rules();
         Self {
             topics: settings.topics.clone(),
@@ -114,7 +119,6 @@ impl Emitter {
     }
 
     /// All records of the decision about a readable event.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each of its own kind")]
     pub fn event(
         &mut self,
         found: &Found<'_>,
@@ -122,13 +126,12 @@ impl Emitter {
         policy: Option<&Policy>,
         conflicts_with: Option<DecisionId>,
         decision: &Decision,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        sink: Sink<'_>,
     ) -> Result<(), Fault> {
         let model = (Some(event.model_name()), event.model_version());
         let named = Named { event: Some(event), event_id: Some(event.event_id()), model, policy };
         let answer = (event.prediction(), event.confidence_text());
-        self.decided(found, named, answer, conflicts_with, (decision, chain), outbox)
+        self.decided(found, named, answer, conflicts_with, decision, sink)
     }
 
     /// All records of the decision about a record that is no event; its original goes to the dead letters.
@@ -137,13 +140,19 @@ impl Emitter {
         found: &Found<'_>,
         unreadable: &Unreadable<'_>,
         decision: &Decision,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        sink: Sink<'_>,
     ) -> Result<(), Fault> {
         let model = (unreadable.model_name, unreadable.model_version);
         let named = Named { event: None, event_id: unreadable.event_id, model, policy: None };
-        self.decided(found, named, (Value::Missing, None), None, (decision, chain), outbox)?;
-        self.dead_letter(found, unreadable, outbox)
+        self.decided(
+            found,
+            named,
+            (Value::Missing, None),
+            None,
+            decision,
+            Sink { chain: sink.chain, outbox: &mut *sink.outbox },
+        )?;
+        self.dead_letter(found, unreadable, sink.outbox)
     }
 
     fn decided(
@@ -152,9 +161,10 @@ impl Emitter {
         named: Named<'_>,
         (prediction, confidence): (Value<'_>, Option<&str>),
         conflicts_with: Option<DecisionId>,
-        (decision, chain): (&Decision, &mut Chain),
-        outbox: &mut dyn Outbox,
+        decision: &Decision,
+        sink: Sink<'_>,
     ) -> Result<(), Fault> {
+        let Sink { chain, outbox } = sink;
         let entry = Decided {
             decision_id: found.decision_id,
             at: found.now,
@@ -185,8 +195,7 @@ impl Emitter {
         found: &Found<'_>,
         event_id: &str,
         of: DecisionId,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        Sink { chain, outbox }: Sink<'_>,
     ) -> Result<(), Fault> {
         let entry =
             Duplicate { decision_id: found.decision_id, at: found.now, chain: chain.next(), input: found.input(), event_id, of };
@@ -203,8 +212,7 @@ impl Emitter {
         input: &InputPartition,
         (first, last): (i64, i64),
         (cause, at): (&GapCause, Timestamp),
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        Sink { chain, outbox }: Sink<'_>,
     ) -> Result<(), Fault> {
         let gap = Gap { at, chain: chain.next(), source, topic: &input.topic, partition: input.partition, first, last, cause };
         self.value.clear();
