@@ -5,6 +5,7 @@
 mod deploy;
 mod purity;
 
+mod gate;
 mod kafka;
 mod produce;
 mod topics;
