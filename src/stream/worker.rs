@@ -209,8 +209,8 @@ impl<'s> Session<'s> {
     fn take(&mut self, partitions: &[InputPartition]) -> Result<(), Fault> {
         let mut assignment = TopicPartitionList::new();
         let mut paused = TopicPartitionList::new();
+        let began = Instant::now();
         if !partitions.is_empty() {
-            let began = Instant::now();
             let mut log = LogReader::open(&self.settings.clients)?;
             for partition in partitions {
                 let (offset, holding) = match self.processor.take(partition, &mut log)? {
@@ -231,12 +231,12 @@ impl<'s> Session<'s> {
                     .add_partition_offset(&partition.topic, partition.partition, offset)
                     .map_err(|error| Fault::of(Step::Assign, &error))?;
             }
-            self.observer.restored(partitions.len(), began.elapsed());
         }
         self.consumer.incremental_assign(&assignment).map_err(|error| Fault::of(Step::Assign, &error))?;
         if paused.count() > 0 {
             self.consumer.pause(&paused).map_err(|error| Fault::of(Step::Assign, &error))?;
         }
+        self.observer.restored(partitions.len(), began.elapsed());
         Ok(())
     }
 

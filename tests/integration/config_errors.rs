@@ -140,7 +140,8 @@ review: { quorum: two, sla: { urgent: 1h } }
 #[test]
 fn two_policies_that_match_equally_are_refused() {
     let twin = POLICY.replace("policy: loans", "policy: twin");
-    let output = Folder::with(CONFIGURATION, &[("a.yaml", POLICY), ("b.yaml", &twin)]).jidoka(&["run", "--config", "jidoka.yaml"], &[]);
+    let output =
+        Folder::with(CONFIGURATION, &[("a.yaml", POLICY), ("b.yaml", &twin)]).jidoka(&["run", "--config", "jidoka.yaml"], &[]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("policies/b.yaml") && said.contains("loans"), "{said}");
@@ -150,7 +151,10 @@ fn two_policies_that_match_equally_are_refused() {
 fn roles_that_are_not_there_are_told_from_those_that_never_will_be() {
     let folder = Folder::with(CONFIGURATION, &[("loans.yaml", POLICY)]);
     let run = |roles: &str, line: &str| folder.refuses(&["run", "--config", "jidoka.yaml", "--roles", roles], &[], &[line]);
-    run("gate,sidecar", "error: The role \"sidecar\" is not part of this version yet; it arrives later. This version runs: gate.");
+    run(
+        "gate,sidecar",
+        "error: The role \"sidecar\" is not part of this version yet; it arrives later. This version runs: gate.",
+    );
     run("gaet", "error: The role \"gaet\" is no role of jidoka. This version runs: gate.");
 }
 

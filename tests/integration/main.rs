@@ -2,9 +2,11 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod config_errors;
 mod deploy;
 mod purity;
 
 mod kafka;
+mod gate;
 mod produce;
 mod topics;
