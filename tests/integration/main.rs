@@ -6,6 +6,7 @@ mod config_errors;
 mod deploy;
 mod purity;
 
+mod gate;
 mod kafka;
 mod gate;
 mod produce;
