@@ -2,10 +2,12 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod config_errors;
 mod deploy;
 mod purity;
 
 mod gate;
 mod kafka;
+mod gate;
 mod produce;
 mod topics;
