@@ -16,17 +16,11 @@ pub(crate) fn decision_id(record: &mut ObjectWriter<'_>, name: &str, id: Option<
 
 /// The member `policy`: name, version and hash of the one that applied, or `none`.
 pub(crate) fn policy(record: &mut ObjectWriter<'_>, policy: Option<&Policy>) {
-    record.object("policy", |object| match policy {
-        Some(policy) => {
-            object.text("name", policy.name.as_str());
-            object.text("version", policy.version.as_deref());
-            object.word("hash", &policy.hash.hex());
-        }
-        None => {
-            object.text("name", "none");
-            object.text("version", None);
-            object.raw("hash", None);
-        }
+    record.object("policy", |object| {
+        object.text("name", policy.map_or("none", |policy| policy.name.as_str()));
+        object.text("version", policy.and_then(|policy| policy.version.as_deref()));
+        let hash = policy.map(|policy| policy.hash.hex());
+        object.text("hash", hash.as_ref().and_then(|hash| std::str::from_utf8(hash).ok()));
     });
 }
 

@@ -154,7 +154,9 @@ pub fn play(args: &ProduceArgs, mut client: ClientConfig, stop: &AtomicBool) -> 
     usable(&inputs, args, &client).map_err(|reason| Unplayed { exit: Exit::Usage, reason })?;
     let player = connect(&client, &args.topic)?;
     let mut play = Play::new(args, &player, stop);
-    let ended = play.all(&read_ahead(inputs, args.repeat.get()));
+    let pieces = read_ahead(inputs, args.repeat.get())
+        .map_err(|error| Unplayed { exit: Exit::Failed, reason: format!("Cannot start a thread that reads: {error}") })?;
+    let ended = play.all(&pieces);
     let tally = play.settle();
     Ok(Played { tally, ended, seconds: play.began.elapsed().as_secs_f64() })
 }
@@ -194,9 +196,9 @@ fn connect(client: &ClientConfig, topic: &str) -> Result<Player, Unplayed> {
 type Piece = Result<Chunk, String>;
 
 /// Reads on a thread of its own, so that a silent pipe holds up neither Ctrl-C nor what is in flight.
-fn read_ahead(inputs: Vec<Input>, repeat: u64) -> Receiver<Piece> {
+fn read_ahead(inputs: Vec<Input>, repeat: u64) -> io::Result<Receiver<Piece>> {
     let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
-    std::thread::spawn(move || {
+    std::thread::Builder::new().name("read-ahead".to_owned()).spawn(move || {
         for input in (0..repeat).flat_map(|_| &inputs) {
             match read(input, &sender) {
                 Ok(true) => (),
@@ -208,8 +210,8 @@ fn read_ahead(inputs: Vec<Input>, repeat: u64) -> Receiver<Piece> {
                 }
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// Sends one input's lines; false when nobody wants more.

@@ -144,9 +144,9 @@ impl GatePlan<'_> {
         }
         health.is_ready("start");
         let threads = self.start(&health, &control)?;
-        let ended = watch(&threads, &health, stop, self.settings.transaction_timeout + WATCHDOG_GRACE);
+        watch(&threads, &health, stop, self.settings.transaction_timeout + WATCHDOG_GRACE);
         health.stop();
-        let mut first = ended;
+        let mut first = Ok(());
         for thread in threads {
             let result = thread.join().unwrap_or_else(|_| Err(Fault::stop("panic", "a thread panicked".to_owned())));
             first = first.and(result);
@@ -214,7 +214,7 @@ impl GatePlan<'_> {
 
         let gate = Arc::new(gate_settings(settings, &layout, self.policies.clone()));
         let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
-        let metrics = Arc::new(GateMetrics::new(Arc::clone(&self.metrics), &names));
+        let metrics = Arc::new(GateMetrics::new(&self.metrics, &names));
         let sources: Arc<HashMap<String, String>> =
             Arc::new(settings.sources.iter().map(|source| (source.topic.clone(), source.name.clone())).collect());
         let limit: Arc<RecordLimit> = self.record_limit(&layout);
@@ -282,7 +282,7 @@ fn wait_for_control(control: &ControlFollower, patience: Duration, health: &Heal
 }
 
 /// Waits until a stop is asked for, or a thread ends by itself, or a turn hangs.
-fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &AtomicBool, turn_max: Duration) -> Result<(), Fault> {
+fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &AtomicBool, turn_max: Duration) {
     while !stop.load(Ordering::Relaxed) && !threads.iter().any(JoinHandle::is_finished) {
         if health.longest_turn() > turn_max {
             tracing::error!(
@@ -294,7 +294,6 @@ fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &Atom
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Ok(())
 }
 
 fn client_settings(settings: &Settings) -> ClientSettings {

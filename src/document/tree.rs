@@ -85,7 +85,7 @@ pub fn parse(origin: &str, text: &str) -> Result<Node, Vec<Problem>> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder =
-        Builder { parser: Parser::new_from_str(text), text, origin: start.origin.clone(), problems: Problems::default() };
+        Builder { parser: Parser::new_from_str(text), text, origin: Arc::clone(&start.origin), problems: Problems::default() };
     let root = builder.document().unwrap_or_else(|Stop(problem)| {
         builder.problems.add(problem);
         None

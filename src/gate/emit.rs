@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::{
-    Chain, Decided, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap,
-};
+use crate::audit::{self, Chain, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap};
 use crate::case::{EventCopy, Opening, write_opening};
 use crate::decision::{Decision, Outcome};
 use crate::event::{Event, Unreadable, Value};
@@ -12,7 +10,7 @@ use crate::gate::GateSettings;
 use crate::gate::partition::GatePartition;
 use crate::gate::salt::Salts;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp};
-use crate::policy::{FallbackReview, Policy, ReviewRules};
+use crate::policy::{Policy, ReviewRules};
 use crate::record::{Disposition, write_disposition};
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
@@ -67,13 +65,35 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What could be read of who and what an event is.
+/// A decision, with what it is about.
 #[derive(Clone, Copy)]
-struct Named<'a> {
-    event: Option<&'a Event<'a>>,
-    event_id: Option<&'a str>,
-    model: (Option<&'a str>, Option<&'a str>),
-    policy: Option<&'a Policy>,
+pub(super) struct Decided<'a> {
+    /// The event, or why there is none.
+    pub event: Result<&'a Event<'a>, &'a Unreadable<'a>>,
+    pub policy: Option<&'a Policy>,
+    pub conflicts_with: Option<DecisionId>,
+    pub decision: &'a Decision,
+}
+
+impl<'a> Decided<'a> {
+    /// The producer's id of the event, where it could be read.
+    fn event_id(&self) -> Option<&'a str> {
+        self.event.map_or_else(|unreadable| unreadable.event_id, |event| Some(event.event_id()))
+    }
+
+    /// Name and version of the model, as far as they could be read.
+    fn model(&self) -> (Option<&'a str>, Option<&'a str>) {
+        match self.event {
+            Ok(event) => (Some(event.model_name()), event.model_version()),
+            Err(unreadable) => (unreadable.model_name, unreadable.model_version),
+        }
+    }
+}
+
+/// Where records go: the chain that the entry is a link of, and the transaction.
+pub(super) struct Sink<'s> {
+    pub chain: &'s mut Chain,
+    pub outbox: &'s mut dyn Outbox,
 }
 
 /// Writes and sends records. Buffers are reused: after warm-up nothing is allocated here but headers, by librdkafka.
@@ -95,7 +115,6 @@ pub(super) struct Emitter {
 
 impl Emitter {
     pub fn new(settings: &Arc<GateSettings>) -> Self {
-        let FallbackReview { .. } = settings.fallback;
         let fallback = settings.fallback.review_rules();
         Self {
             topics: settings.topics.clone(),
@@ -113,70 +132,35 @@ impl Emitter {
         }
     }
 
-    /// All records of the decision about a readable event.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each of its own kind")]
-    pub fn event(
-        &mut self,
-        found: &Found<'_>,
-        event: &Event<'_>,
-        policy: Option<&Policy>,
-        conflicts_with: Option<DecisionId>,
-        decision: &Decision,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
-        let model = (Some(event.model_name()), event.model_version());
-        let named = Named { event: Some(event), event_id: Some(event.event_id()), model, policy };
-        let answer = (event.prediction(), event.confidence_text());
-        self.decided(found, named, answer, conflicts_with, (decision, chain), outbox)
-    }
-
-    /// All records of the decision about a record that is no event; its original goes to the dead letters.
-    pub fn unreadable(
-        &mut self,
-        found: &Found<'_>,
-        unreadable: &Unreadable<'_>,
-        decision: &Decision,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
-        let model = (unreadable.model_name, unreadable.model_version);
-        let named = Named { event: None, event_id: unreadable.event_id, model, policy: None };
-        self.decided(found, named, (Value::Missing, None), None, (decision, chain), outbox)?;
-        self.dead_letter(found, unreadable, outbox)
-    }
-
-    fn decided(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        (prediction, confidence): (Value<'_>, Option<&str>),
-        conflicts_with: Option<DecisionId>,
-        (decision, chain): (&Decision, &mut Chain),
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
-        let entry = Decided {
+    /// All records of one decision; the original of a record that is no event goes to the dead letters.
+    pub fn decided(&mut self, found: &Found<'_>, decided: &Decided<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        let Sink { chain, outbox } = sink;
+        let event = decided.event.ok();
+        let entry = audit::Decided {
             decision_id: found.decision_id,
             at: found.now,
             chain: chain.next(),
             input: found.input(),
-            event_id: named.event_id,
-            model: named.model,
-            policy: named.policy,
-            prediction,
-            confidence,
-            conflicts_with,
-            decision,
+            event_id: decided.event_id(),
+            model: decided.model(),
+            policy: decided.policy,
+            prediction: event.map_or(Value::Missing, Event::prediction),
+            confidence: event.and_then(Event::confidence_text),
+            conflicts_with: decided.conflicts_with,
+            decision: decided.decision,
         };
         self.value.clear();
         write_decided(&mut self.value, &entry);
         let hash = self.audit(found, "DECIDED", outbox)?;
         chain.advance(hash);
-        self.disposition(found, named, decision.outcome, conflicts_with, outbox)?;
-        if decision.outcome == Outcome::Held {
-            self.case(found, named, decision, hash, outbox)?;
+        self.disposition(found, decided, outbox)?;
+        if decided.decision.outcome == Outcome::Held {
+            self.case(found, decided, hash, outbox)?;
         }
-        Ok(())
+        match decided.event {
+            Ok(_) => Ok(()),
+            Err(unreadable) => self.dead_letter(found, unreadable, outbox),
+        }
     }
 
     /// The entry about a repeated event: nothing else is written.
@@ -185,8 +169,7 @@ impl Emitter {
         found: &Found<'_>,
         event_id: &str,
         of: DecisionId,
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        Sink { chain, outbox }: Sink<'_>,
     ) -> Result<(), Fault> {
         let entry =
             Duplicate { decision_id: found.decision_id, at: found.now, chain: chain.next(), input: found.input(), event_id, of };
@@ -203,8 +186,7 @@ impl Emitter {
         input: &InputPartition,
         (first, last): (i64, i64),
         (cause, at): (&GapCause, Timestamp),
-        chain: &mut Chain,
-        outbox: &mut dyn Outbox,
+        Sink { chain, outbox }: Sink<'_>,
     ) -> Result<(), Fault> {
         let gap = Gap { at, chain: chain.next(), source, topic: &input.topic, partition: input.partition, first, last, cause };
         self.value.clear();
@@ -246,24 +228,18 @@ impl Emitter {
         Ok(hash)
     }
 
-    fn disposition(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        outcome: Outcome,
-        conflicts_with: Option<DecisionId>,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
+    fn disposition(&mut self, found: &Found<'_>, decided: &Decided<'_>, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        let outcome = decided.decision.outcome;
         self.value.clear();
         let disposition = Disposition {
             decision_id: found.decision_id,
-            event_id: named.event_id,
+            event_id: decided.event_id(),
             source: found.source,
             row: 0,
             outcome,
             at: found.now,
-            policy: named.policy,
-            conflicts_with,
+            policy: decided.policy,
+            conflicts_with: decided.conflicts_with,
         };
         write_disposition(&mut self.value, &disposition);
         let id = found.decision_id.hex();
@@ -273,15 +249,8 @@ impl Emitter {
     }
 
     /// Opens the case and offers it for review: the same bytes to both topics.
-    fn case(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        decision: &Decision,
-        entry_hash: Hash,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
-        let (review, review_json) = match named.policy {
+    fn case(&mut self, found: &Found<'_>, decided: &Decided<'_>, entry_hash: Hash, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        let (review, review_json) = match decided.policy {
             Some(policy) => {
                 let json = self.review_json.iter().find(|(hash, _)| *hash == policy.hash);
                 (&policy.review, json.map_or("null", |(_, json)| json.as_str()))
@@ -293,13 +262,13 @@ impl Emitter {
             decision_id: found.decision_id,
             lane,
             input: found.input(),
-            event: named.event,
-            event_id: named.event_id,
-            model: named.model,
-            policy: named.policy,
+            event: decided.event.ok(),
+            event_id: decided.event_id(),
+            model: decided.model(),
+            policy: decided.policy,
             review,
             review_json,
-            decision,
+            decision: decided.decision,
             entry_hash,
             salt: self.salts.next(),
             at: found.now,
@@ -312,7 +281,7 @@ impl Emitter {
         }
         self.key.clear();
         self.key.extend_from_slice(&found.decision_id.hex());
-        let review_partition = review_partition(decision, lane, self.spread);
+        let review_partition = review_partition(decided.decision, lane, self.spread);
         let record = Outgoing {
             topic: &self.topics.reviews,
             partition: review_partition,

@@ -2,7 +2,7 @@
 
 use crate::audit::{Chain, GapCause};
 use crate::gate::GateSettings;
-use crate::gate::emit::Emitter;
+use crate::gate::emit::{Emitter, Sink};
 use crate::gate::window::DedupWindow;
 use crate::identity::{Hash, Lane, LanePrefix, Timestamp};
 use crate::progress::Progress;
@@ -118,7 +118,13 @@ impl GatePartition {
         match &opening.gap {
             Some((first, last, cause)) => {
                 let source = &settings.sources[self.source].name;
-                emitter.gap((source, self.lane), &self.input, (*first, *last), (cause, now), &mut self.chain, outbox)
+                emitter.gap(
+                    (source, self.lane),
+                    &self.input,
+                    (*first, *last),
+                    (cause, now),
+                    Sink { chain: &mut self.chain, outbox },
+                )
             }
             None => Ok(()),
         }

@@ -62,7 +62,7 @@ impl ClientSettings {
         config.set("partition.assignment.strategy", "cooperative-sticky");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).clamp(100, 3_000).to_string());
-        let poll_interval = self.session_timeout + self.restore_timeout + Duration::from_secs(60);
+        let poll_interval = self.session_timeout + self.restore_timeout + Duration::from_mins(1);
         config.set("max.poll.interval.ms", poll_interval.as_millis().to_string());
         config.set("statistics.interval.ms", "5000");
         config.set("enable.partition.eof", "false");

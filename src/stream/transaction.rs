@@ -40,7 +40,7 @@ impl TransactionalProducer {
         let producer = BaseProducer::from_config_and_context(&config, StreamContext(Arc::clone(&reports)))
             .map_err(|error| Fault::of(Step::Create, &error))?;
         let producer = Self { producer, reports, timeout: settings.transaction_timeout, record_bytes_max };
-        producer.retrying(Step::Init, |producer, left| producer.init_transactions(left))?;
+        producer.retrying(Step::Init, Producer::init_transactions)?;
         Ok(producer)
     }
 

@@ -3,6 +3,7 @@
 //! Label values come from configuration and from fixed sets, never from events. Children are made up front or with their
 //! owner, so that a dashboard sees zeros before the first event, and counting costs one atomic addition.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
@@ -39,7 +40,7 @@ described! {
     TRIGGER_RESULTS "jidoka_trigger_results_total" ["policy", "trigger", "result"] "Results of triggers and built-in findings.";
     DECISION_AGE "jidoka_decision_age_seconds" ["source"] "Append time of the input record to its decision.";
     COMMIT_AGE "jidoka_commit_age_seconds" ["source"] "Append time of the input record to the commit of its decision.";
-    LATE "jidoka_late_decisions_total" ["source"] "Decisions about events older than their policy's max_age.";
+    LATE "jidoka_late_decisions_total" ["source"] "Decisions about events older than the maximum age of their policy.";
     TRANSACTION_DURATION "jidoka_transaction_duration_seconds" ["role"] "Begin to commit of a transaction.";
     TRANSACTION_RECORDS "jidoka_transaction_input_records" ["role"] "Input records in a committed transaction.";
     TRANSACTION_ABORTS "jidoka_transaction_aborts_total" ["role", "reason"] "Transactions that were aborted; normal during rebalances.";
@@ -197,13 +198,13 @@ pub struct GateMetrics {
     /// By place of the source in the settings.
     pub sources: Vec<SourceMetrics>,
     /// The registry's own.
-    pub all: std::sync::Arc<Metrics>,
+    pub all: Arc<Metrics>,
 }
 
 impl GateMetrics {
     /// Children for `sources`.
     #[must_use]
-    pub fn new(all: std::sync::Arc<Metrics>, sources: &[&str]) -> Self {
+    pub fn new(all: &Arc<Metrics>, sources: &[&str]) -> Self {
         let source = |name: &&str| SourceMetrics {
             consumed: all.events_consumed.with_label_values(&[*name]),
             same: all.duplicates.with_label_values(&[*name, "same"]),
@@ -216,7 +217,7 @@ impl GateMetrics {
                 .map(|code| all.dead_letters.with_label_values(&[*name, code.as_str()]))
                 .collect(),
         };
-        Self { sources: sources.iter().map(source).collect(), all: std::sync::Arc::clone(&all) }
+        Self { sources: sources.iter().map(source).collect(), all: Arc::clone(all) }
     }
 }
 
