@@ -3,6 +3,7 @@
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
 mod deploy;
+mod examples;
 mod purity;
 
 mod kafka;
