@@ -110,7 +110,7 @@ fn settings() -> GateSettings {
 
 /// A gate that holds partition 0 of `in`, of which nothing is decided.
 fn gate(settings: GateSettings, opening: Option<Opening>) -> Gate {
-    let metrics = Arc::new(GateMetrics::new(Arc::new(Metrics::new()), &["inference"]));
+    let metrics = Arc::new(GateMetrics::new(&Arc::new(Metrics::new()), &["inference"]));
     let control = Arc::new(ControlFollower::sure_of(ControlView::default()));
     let mut gate = Gate::new(Arc::new(settings), control, metrics);
     let first = match &opening {
@@ -397,10 +397,8 @@ fn a_traceparent_follows_the_decision() {
 
 #[test]
 fn where_the_orders_cannot_be_read_nothing_is_released() {
-    let metrics = Arc::new(GateMetrics::new(Arc::new(Metrics::new()), &["inference"]));
     let mut held = gate(settings(), None);
     held.control = Arc::new(ControlFollower::new(Duration::from_secs(30)));
-    held.metrics = metrics;
     let outbox = done(&mut held, 0, &[event("a", "0.99")]);
     let entry = outbox.of("audit")[0].json();
     assert_eq!((&entry["outcome"], &entry["basis"]["control"]), (&json!("HELD"), &json!("unreadable")));
