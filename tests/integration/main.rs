@@ -5,6 +5,7 @@
 mod deploy;
 mod examples;
 mod purity;
+mod schemas;
 
 mod kafka;
 mod produce;
