@@ -35,4 +35,5 @@ pub mod gate; // the processor: event → decision
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
+pub mod dev; // real events and an onlooker, for `jidoka dev`
 pub mod cli; // the commands
