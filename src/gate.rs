@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::config::Source;
 use crate::decision::{Decision, Signals, Subject, evaluate};
 use crate::event::{Decoder, Limits, Plan};
-use crate::gate::emit::{Emitter, Found, Sink};
+use crate::gate::emit::{Decided, Emitter, Found, Sink};
 use crate::gate::partition::GatePartition;
 use crate::gate::tally::Tally;
 use crate::gate::window::{EventKey, Seen, Sighting};
@@ -149,33 +149,32 @@ impl Processor for Gate {
         let mut meter = || began.elapsed();
         let control = self.control.current();
         let signals = Signals { control: control.as_ref().map(|view| &***view), fallback_band: self.settings.fallback.band };
-        match self.decoder.decode(bytes) {
+        let event = self.decoder.decode(bytes);
+        let (subject, conflicts_with) = match &event {
+            Err(unreadable) => (Subject::Unreadable(unreadable.code), None),
             Ok(event) => {
                 let sighting = Sighting { offset: record.offset, appended_at: record.appended_at };
-                let before = match held.window.see(EventKey::of(event.event_id(), 0), sha256, sighting) {
-                    Seen::First => None,
-                    Seen::Other(before) => Some(id_of(before.offset, before.appended_at.map_or(0, |time| time.0))),
-                    Seen::Same(before) => {
-                        let of = id_of(before.offset, before.appended_at.map_or(0, |time| time.0));
-                        self.tally.duplicate(held.source);
-                        self.emitter.duplicate(&found, event.event_id(), of, Sink { chain: &mut held.chain, outbox })?;
-                        held.position.advance(record, sha256);
-                        return Ok(());
-                    }
-                };
+                let seen = held.window.see(EventKey::of(event.event_id(), 0), sha256, sighting);
+                let id_before = |before: Sighting| id_of(before.offset, before.appended_at.map_or(0, |time| time.0));
+                if let Seen::Same(before) = seen {
+                    self.tally.duplicate(held.source);
+                    let sink = Sink { chain: &mut held.chain, outbox };
+                    self.emitter.duplicate(&found, event.event_id(), id_before(before), sink)?;
+                    held.position.advance(record, sha256);
+                    return Ok(());
+                }
+                let conflicts_with = if let Seen::Other(before) = seen { Some(id_before(before)) } else { None };
                 let policy = self.settings.policies.matching(&source.name, event.model_name(), event.model_version());
-                let subject = Subject::Event { event: &event, policy, conflicting: before.is_some() };
-                evaluate(subject, record.appended_at, signals, now, &mut meter, &mut self.decision);
-                self.tally.decided(held.source, policy, &self.decision, before);
-                self.emitter.event(&found, &event, policy, before, &self.decision, Sink { chain: &mut held.chain, outbox })?;
+                (Subject::Event { event, policy, conflicting: conflicts_with.is_some() }, conflicts_with)
             }
-            Err(unreadable) => {
-                evaluate(Subject::Unreadable(unreadable.code), record.appended_at, signals, now, &mut meter, &mut self.decision);
-                self.tally.decided(held.source, None, &self.decision, None);
-                self.tally.dead_letter(held.source, unreadable.code);
-                self.emitter.unreadable(&found, &unreadable, &self.decision, Sink { chain: &mut held.chain, outbox })?;
-            }
+        };
+        evaluate(subject, record.appended_at, signals, now, &mut meter, &mut self.decision);
+        self.tally.decided(held.source, subject.policy(), &self.decision, conflicts_with);
+        if let Err(unreadable) = &event {
+            self.tally.dead_letter(held.source, unreadable.code);
         }
+        let decided = Decided { event: event.as_ref(), policy: subject.policy(), conflicts_with, decision: &self.decision };
+        self.emitter.decided(&found, &decided, Sink { chain: &mut held.chain, outbox })?;
         held.position.advance(record, sha256);
         Ok(())
     }

@@ -199,8 +199,11 @@ mod tests {
         fn any_number_reads_back(value in proptest::num::f64::NORMAL | proptest::num::f64::ZERO | proptest::num::f64::SUBNORMAL) {
             let mut out = Vec::new();
             number(&mut out, Some(value));
-            let read: f64 = serde_json::from_slice(&out).expect("a number");
-            prop_assert_eq!(read.to_bits(), value.to_bits());
+            prop_assert!(serde_json::from_slice::<f64>(&out).is_ok(), "is JSON");
+            // Read by the standard library: serde_json rounds the last digit of some.
+            let read: f64 = std::str::from_utf8(&out).expect("text").parse().expect("a number");
+            // −0 is written as 0.
+            prop_assert_eq!((read + 0.0).to_bits(), (value + 0.0).to_bits());
         }
     }
 }

@@ -347,7 +347,7 @@ pub(super) fn client_settings(settings: &Settings) -> ClientSettings {
     }
 }
 
-fn gate_settings(settings: &Settings, layout: &TopicLayout, policies: PolicySet) -> GateSettings {
+pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, policies: PolicySet) -> GateSettings {
     let event = &settings.gate.event;
     GateSettings {
         sources: settings.sources.clone(),

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::{
-    Chain, Decided, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap,
-};
+use crate::audit::{self, Chain, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap};
 use crate::case::{EventCopy, Opening, write_opening};
 use crate::decision::{Decision, Outcome};
 use crate::event::{Event, Unreadable, Value};
@@ -67,13 +65,29 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What could be read of who and what an event is.
+/// A decision, with what it is about.
 #[derive(Clone, Copy)]
-struct Named<'a> {
-    event: Option<&'a Event<'a>>,
-    event_id: Option<&'a str>,
-    model: (Option<&'a str>, Option<&'a str>),
-    policy: Option<&'a Policy>,
+pub(super) struct Decided<'a> {
+    /// The event, or why there is none.
+    pub event: Result<&'a Event<'a>, &'a Unreadable<'a>>,
+    pub policy: Option<&'a Policy>,
+    pub conflicts_with: Option<DecisionId>,
+    pub decision: &'a Decision,
+}
+
+impl<'a> Decided<'a> {
+    /// The producer's id of the event, where it could be read.
+    fn event_id(&self) -> Option<&'a str> {
+        self.event.map_or_else(|unreadable| unreadable.event_id, |event| Some(event.event_id()))
+    }
+
+    /// Name and version of the model, as far as they could be read.
+    fn model(&self) -> (Option<&'a str>, Option<&'a str>) {
+        match self.event {
+            Ok(event) => (Some(event.model_name()), event.model_version()),
+            Err(unreadable) => (unreadable.model_name, unreadable.model_version),
+        }
+    }
 }
 
 /// Where records go: the chain that the entry is a link of, and the transaction.
@@ -118,75 +132,35 @@ impl Emitter {
         }
     }
 
-    /// All records of the decision about a readable event.
-    pub fn event(
-        &mut self,
-        found: &Found<'_>,
-        event: &Event<'_>,
-        policy: Option<&Policy>,
-        conflicts_with: Option<DecisionId>,
-        decision: &Decision,
-        sink: Sink<'_>,
-    ) -> Result<(), Fault> {
-        let model = (Some(event.model_name()), event.model_version());
-        let named = Named { event: Some(event), event_id: Some(event.event_id()), model, policy };
-        let answer = (event.prediction(), event.confidence_text());
-        self.decided(found, named, answer, conflicts_with, decision, sink)
-    }
-
-    /// All records of the decision about a record that is no event; its original goes to the dead letters.
-    pub fn unreadable(
-        &mut self,
-        found: &Found<'_>,
-        unreadable: &Unreadable<'_>,
-        decision: &Decision,
-        sink: Sink<'_>,
-    ) -> Result<(), Fault> {
-        let model = (unreadable.model_name, unreadable.model_version);
-        let named = Named { event: None, event_id: unreadable.event_id, model, policy: None };
-        self.decided(
-            found,
-            named,
-            (Value::Missing, None),
-            None,
-            decision,
-            Sink { chain: sink.chain, outbox: &mut *sink.outbox },
-        )?;
-        self.dead_letter(found, unreadable, sink.outbox)
-    }
-
-    fn decided(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        (prediction, confidence): (Value<'_>, Option<&str>),
-        conflicts_with: Option<DecisionId>,
-        decision: &Decision,
-        sink: Sink<'_>,
-    ) -> Result<(), Fault> {
+    /// All records of one decision; the original of a record that is no event goes to the dead letters.
+    pub fn decided(&mut self, found: &Found<'_>, decided: &Decided<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         let Sink { chain, outbox } = sink;
-        let entry = Decided {
+        let event = decided.event.ok();
+        let entry = audit::Decided {
             decision_id: found.decision_id,
             at: found.now,
             chain: chain.next(),
             input: found.input(),
-            event_id: named.event_id,
-            model: named.model,
-            policy: named.policy,
-            prediction,
-            confidence,
-            conflicts_with,
-            decision,
+            event_id: decided.event_id(),
+            model: decided.model(),
+            policy: decided.policy,
+            prediction: event.map_or(Value::Missing, Event::prediction),
+            confidence: event.and_then(Event::confidence_text),
+            conflicts_with: decided.conflicts_with,
+            decision: decided.decision,
         };
         self.value.clear();
         write_decided(&mut self.value, &entry);
         let hash = self.audit(found, "DECIDED", outbox)?;
         chain.advance(hash);
-        self.disposition(found, named, decision.outcome, conflicts_with, outbox)?;
-        if decision.outcome == Outcome::Held {
-            self.case(found, named, decision, hash, outbox)?;
+        self.disposition(found, decided, outbox)?;
+        if decided.decision.outcome == Outcome::Held {
+            self.case(found, decided, hash, outbox)?;
         }
-        Ok(())
+        match decided.event {
+            Ok(_) => Ok(()),
+            Err(unreadable) => self.dead_letter(found, unreadable, outbox),
+        }
     }
 
     /// The entry about a repeated event: nothing else is written.
@@ -254,24 +228,18 @@ impl Emitter {
         Ok(hash)
     }
 
-    fn disposition(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        outcome: Outcome,
-        conflicts_with: Option<DecisionId>,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
+    fn disposition(&mut self, found: &Found<'_>, decided: &Decided<'_>, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        let outcome = decided.decision.outcome;
         self.value.clear();
         let disposition = Disposition {
             decision_id: found.decision_id,
-            event_id: named.event_id,
+            event_id: decided.event_id(),
             source: found.source,
             row: 0,
             outcome,
             at: found.now,
-            policy: named.policy,
-            conflicts_with,
+            policy: decided.policy,
+            conflicts_with: decided.conflicts_with,
         };
         write_disposition(&mut self.value, &disposition);
         let id = found.decision_id.hex();
@@ -281,15 +249,8 @@ impl Emitter {
     }
 
     /// Opens the case and offers it for review: the same bytes to both topics.
-    fn case(
-        &mut self,
-        found: &Found<'_>,
-        named: Named<'_>,
-        decision: &Decision,
-        entry_hash: Hash,
-        outbox: &mut dyn Outbox,
-    ) -> Result<(), Fault> {
-        let (review, review_json) = match named.policy {
+    fn case(&mut self, found: &Found<'_>, decided: &Decided<'_>, entry_hash: Hash, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        let (review, review_json) = match decided.policy {
             Some(policy) => {
                 let json = self.review_json.iter().find(|(hash, _)| *hash == policy.hash);
                 (&policy.review, json.map_or("null", |(_, json)| json.as_str()))
@@ -301,13 +262,13 @@ impl Emitter {
             decision_id: found.decision_id,
             lane,
             input: found.input(),
-            event: named.event,
-            event_id: named.event_id,
-            model: named.model,
-            policy: named.policy,
+            event: decided.event.ok(),
+            event_id: decided.event_id(),
+            model: decided.model(),
+            policy: decided.policy,
             review,
             review_json,
-            decision,
+            decision: decided.decision,
             entry_hash,
             salt: self.salts.next(),
             at: found.now,
@@ -320,7 +281,7 @@ impl Emitter {
         }
         self.key.clear();
         self.key.extend_from_slice(&found.decision_id.hex());
-        let review_partition = review_partition(decision, lane, self.spread);
+        let review_partition = review_partition(decided.decision, lane, self.spread);
         let record = Outgoing {
             topic: &self.topics.reviews,
             partition: review_partition,

@@ -6,6 +6,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::metadata::{MetadataBroker, MetadataPartition};
 
 const ONE_TRY: Duration = Duration::from_secs(2);
 
@@ -21,7 +22,7 @@ pub struct Partition {
 /// The ids of the brokers that the one at `address` knows to be up; none when it does not answer.
 pub fn brokers(address: &str) -> Vec<i32> {
     let metadata = asker(address).fetch_metadata(None, ONE_TRY);
-    metadata.map_or_else(|_| Vec::new(), |metadata| metadata.brokers().iter().map(|broker| broker.id()).collect())
+    metadata.map_or_else(|_| Vec::new(), |metadata| metadata.brokers().iter().map(MetadataBroker::id).collect())
 }
 
 /// The partitions of `topic`, or nothing when nobody answers or the topic is not known yet.
@@ -33,7 +34,7 @@ pub fn partitions(servers: &str, topic: &str) -> Option<Vec<Partition>> {
         ids.sort_unstable();
         ids
     };
-    let partition = |found: &rdkafka::metadata::MetadataPartition| Partition {
+    let partition = |found: &MetadataPartition| Partition {
         id: found.id(),
         leader: found.leader(),
         replicas: sorted(found.replicas()),

@@ -73,14 +73,11 @@ fn tokens(source: &str) -> Vec<Token> {
     let bytes = source.as_bytes();
     let (mut found, mut position, mut line) = (Vec::new(), 0, 1);
     while position < bytes.len() {
-        let end = match skipped(source, position) {
-            Some(end) => end,
-            None => {
-                let end = position + word_length(&bytes[position..]);
-                found.push(Token { text: source[position..end].to_owned(), line });
-                end
-            }
-        };
+        let end = skipped(source, position).unwrap_or_else(|| {
+            let end = position + word_length(&bytes[position..]);
+            found.push(Token { text: source[position..end].to_owned(), line });
+            end
+        });
         line += bytes[position..end].iter().filter(|byte| **byte == b'\n').count();
         position = end;
     }
