@@ -116,7 +116,7 @@ fn settings(args: &DevArgs, bootstrap: &str) -> Result<Settings, Ended> {
     let given = [
         ("KAFKA__BOOTSTRAP_SERVERS", bootstrap),
         // The mock broker answers a fetch that found nothing only when its time is over, not when something comes.
-        ("KAFKA__FETCH_WAIT_MAX_MS", "20"),
+        ("KAFKA__FETCH_WAIT_MAX_MS", "40"),
         ("TOPICS__REPLICATION", "1"),
         ("SOURCES", &source),
         ("GATE__WORKERS", "1"),
