@@ -100,7 +100,7 @@ impl Screen {
         row("events", PLAIN, counts.played, &rest);
         row("released", GOOD, counts.released, "the automation may go on");
         row("held", WARNING, counts.held, &format!("for a person: {}", bands(counts)));
-        row("", PLAIN, counts.findings.values().sum(), &format!("findings: {}", listed(counts.findings)));
+        say(format_args!("{:23}because of {}", "", listed(counts.findings)));
         row("duplicates", PLAIN, counts.duplicates, "seen before with the same content, not decided again");
         row("dead letters", PLAIN, counts.dead_letters, "unreadable; held, and the original kept");
         if let (Some(p50), Some(p99)) = (counts.age_ms.p50, counts.age_ms.p99) {
