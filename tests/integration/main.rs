@@ -4,6 +4,7 @@
 
 mod config_errors;
 mod deploy;
+mod dev;
 mod examples;
 mod purity;
 mod schemas;
@@ -12,4 +13,5 @@ mod gate;
 mod kafka;
 mod gate;
 mod produce;
+mod readme;
 mod topics;
