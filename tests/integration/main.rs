@@ -6,12 +6,10 @@ mod config_errors;
 mod deploy;
 mod dev;
 mod examples;
-mod purity;
-mod schemas;
-
 mod gate;
 mod kafka;
-mod gate;
 mod produce;
+mod purity;
 mod readme;
+mod schemas;
 mod topics;
