@@ -67,6 +67,7 @@ pub fn run(
                     consumer: &consumer,
                     producer: None,
                     held: BTreeMap::new(),
+                    flow: Flow::Open,
                 };
                 let ended = session.run();
                 session.end();
@@ -112,6 +113,14 @@ enum Holding {
     Waiting,
 }
 
+/// Whether input is read at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    Open,
+    /// An operator ordered that nothing is read.
+    Halted,
+}
+
 /// The life of one consumer and one producer.
 struct Session<'s> {
     settings: &'s WorkerSettings,
@@ -122,13 +131,13 @@ struct Session<'s> {
     consumer: &'s BaseConsumer<StreamContext>,
     producer: Option<TransactionalProducer>,
     held: BTreeMap<InputPartition, Holding>,
+    flow: Flow,
 }
 
 impl<'s> Session<'s> {
     fn run(&mut self) -> Result<(), Fault> {
         let mut batch = Batch::default();
         let mut asked = Instant::now();
-        let mut paused = false;
         while !self.observer.is_stopping() {
             batch.collect(self.consumer, &self.settings.batch)?;
             if let Some(fault) = self.reports.stopping_fault() {
@@ -136,18 +145,13 @@ impl<'s> Session<'s> {
             }
             for change in self.reports.take_reassignments() {
                 self.reassign(change, &mut batch)?;
-                // What came is not paused yet.
-                paused = false;
             }
             self.observer.polled(self.reports.is_connected(), self.held.len());
-            if !paused && asked.elapsed() >= ASK_WAITING_EVERY {
+            if asked.elapsed() >= ASK_WAITING_EVERY {
                 asked = Instant::now();
                 self.ask_waiting()?;
             }
-            if self.processor.halted() != paused {
-                paused = !paused;
-                self.pause(paused, &mut batch)?;
-            }
+            self.heed_operators(&mut batch)?;
             if !batch.is_empty() || self.processor.wants_turn() {
                 self.turn(&batch)?;
                 batch.clear();
@@ -210,9 +214,9 @@ impl<'s> Session<'s> {
     /// Restores partitions and begins to read them where they were left.
     fn take(&mut self, partitions: &[InputPartition]) -> Result<(), Fault> {
         let mut assignment = TopicPartitionList::new();
-        let mut waiting = TopicPartitionList::new();
+        let mut paused = TopicPartitionList::new();
+        let began = Instant::now();
         if !partitions.is_empty() {
-            let began = Instant::now();
             let mut log = LogReader::open(&self.settings.clients)?;
             for partition in partitions {
                 let (offset, holding) = match self.processor.take(partition, &mut log)? {
@@ -222,22 +226,24 @@ impl<'s> Session<'s> {
                     }
                     Taken::Wait(reason) => {
                         self.observer.waiting(partition, &reason);
-                        waiting.add_partition(&partition.topic, partition.partition);
                         (Offset::End, Holding::Waiting)
                     }
                 };
+                if holding == Holding::Waiting || self.flow == Flow::Halted {
+                    paused.add_partition(&partition.topic, partition.partition);
+                }
                 self.held.insert(partition.clone(), holding);
                 assignment
                     .add_partition_offset(&partition.topic, partition.partition, offset)
                     .map_err(|error| Fault::of(Step::Assign, &error))?;
             }
-            self.observer.restored(partitions.len(), began.elapsed());
         }
         self.consumer.incremental_assign(&assignment).map_err(|error| Fault::of(Step::Assign, &error))?;
         self.reports.assigned();
-        if waiting.count() > 0 {
-            self.consumer.pause(&waiting).map_err(|error| Fault::of(Step::Assign, &error))?;
+        if paused.count() > 0 {
+            self.consumer.pause(&paused).map_err(|error| Fault::of(Step::Assign, &error))?;
         }
+        self.observer.restored(partitions.len(), began.elapsed());
         Ok(())
     }
 
@@ -262,7 +268,10 @@ impl<'s> Session<'s> {
             }
         }
         self.seek(&ready)?;
-        self.resume(ready.iter().map(|(partition, _)| partition))
+        match self.flow {
+            Flow::Open => self.resume(ready.iter().map(|(partition, _)| partition)),
+            Flow::Halted => Ok(()),
+        }
     }
 
     fn resume<'p>(&self, partitions: impl Iterator<Item = &'p InputPartition>) -> Result<(), Fault> {
@@ -274,9 +283,13 @@ impl<'s> Session<'s> {
     }
 
     /// An operator's halt, or its end. What was polled and not yet handled is read again later.
-    fn pause(&mut self, pause: bool, batch: &mut Batch<'s>) -> Result<(), Fault> {
+    fn heed_operators(&mut self, batch: &mut Batch<'s>) -> Result<(), Fault> {
+        let ordered = if self.processor.halted() { Flow::Halted } else { Flow::Open };
+        if std::mem::replace(&mut self.flow, ordered) == ordered {
+            return Ok(());
+        }
         let reading = || self.held.iter().filter(|(_, holding)| **holding == Holding::Reading).map(|(partition, _)| partition);
-        if !pause {
+        if ordered == Flow::Open {
             return self.resume(reading());
         }
         let list = list(reading());
