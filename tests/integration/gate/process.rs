@@ -167,7 +167,9 @@ impl Installation {
             if ends.iter().all(|(partition, end)| committed.get(partition).unwrap_or(&0) == end) {
                 return;
             }
-            gates.iter_mut().for_each(|gate| gate.check_alive());
+            for gate in gates.iter_mut() {
+                gate.check_alive();
+            }
             assert!(Instant::now() < deadline, "not decided after {PATIENCE:?}: {committed:?} of {ends:?}");
             std::thread::sleep(PAUSE);
         }
