@@ -8,6 +8,5 @@ mod purity;
 
 mod gate;
 mod kafka;
-mod gate;
 mod produce;
 mod topics;
