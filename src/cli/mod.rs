@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out.
 
+pub mod bench;
 pub mod control;
 pub mod dev;
 pub mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
+    /// Measure the gate against a bare copy loop
+    Bench(bench::BenchArgs),
     /// Play files of events into a Kafka topic
     Produce(produce::ProduceArgs),
 }
@@ -67,6 +70,7 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Topics(args) => match settings(Some(args.config())) {
             Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),

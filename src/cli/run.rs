@@ -300,7 +300,7 @@ fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &Atom
     }
 }
 
-fn client_settings(settings: &Settings) -> ClientSettings {
+pub(super) fn client_settings(settings: &Settings) -> ClientSettings {
     ClientSettings {
         kafka: settings.kafka.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         group: format!("{}gate", settings.topics.prefix),
@@ -311,7 +311,7 @@ fn client_settings(settings: &Settings) -> ClientSettings {
     }
 }
 
-fn gate_settings(settings: &Settings, layout: &TopicLayout, policies: PolicySet) -> GateSettings {
+pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, policies: PolicySet) -> GateSettings {
     let event = &settings.gate.event;
     GateSettings {
         sources: settings.sources.clone(),

@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod client;
+pub mod copy_loop;
 pub mod control;
 pub mod fault;
 pub mod log_reader;

@@ -162,8 +162,14 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Forgets all partitions: whoever comes next restores them.
+    /// Forgets all partitions: whoever comes next restores them. What came and could not be restored, or came too late, is
+    /// declined, or else closing the consumer would wait for its assignment for ever.
     fn end(&mut self) {
+        if self.reports.awaits_assign()
+            && let Err(error) = self.consumer.incremental_assign(&TopicPartitionList::new())
+        {
+            tracing::debug!(%error, "partitions that came at the end could not be declined");
+        }
         for partition in std::mem::take(&mut self.held).into_keys() {
             self.processor.lose(&partition);
             self.observer.lost(&partition);
@@ -233,6 +239,7 @@ impl<'s> Session<'s> {
             }
         }
         self.consumer.incremental_assign(&assignment).map_err(|error| Fault::of(Step::Assign, &error))?;
+        self.reports.assigned();
         if paused.count() > 0 {
             self.consumer.pause(&paused).map_err(|error| Fault::of(Step::Assign, &error))?;
         }
@@ -327,7 +334,7 @@ impl<'s> Session<'s> {
             self.processor.process(&Incoming::of(message), &mut transaction)?;
         }
         self.processor.finish(&mut transaction)?;
-        let offsets = offsets(self.held.keys(), self.processor, batch)?;
+        let offsets = offsets(self.held.keys(), self.processor)?;
         if self.consumer.assignment_lost() {
             let sentence = "the group gave this worker's input away while it was deciding".to_owned();
             return Err(Fault { reaction: Reaction::Abort, reason: "rebalance", sentence });
@@ -391,17 +398,11 @@ fn list<'p>(partitions: impl Iterator<Item = &'p InputPartition>) -> TopicPartit
     list
 }
 
-/// Last handled + 1 for every partition of the batch; of a turn without input the unchanged positions of all partitions,
-/// because a transaction without offsets is not fenced. The one place where the 1 is added is the processor's.
-fn offsets<'p>(
-    held: impl Iterator<Item = &'p InputPartition>,
-    processor: &dyn Processor,
-    batch: &Batch<'_>,
-) -> Result<TopicPartitionList, Fault> {
+/// Last handled + 1 of every partition that is read, whether this turn changed it or not: a transaction without offsets is
+/// not fenced. The one place where the 1 is added is the processor's.
+fn offsets<'p>(held: impl Iterator<Item = &'p InputPartition>, processor: &dyn Processor) -> Result<TopicPartitionList, Fault> {
     let mut offsets = TopicPartitionList::new();
-    let touched: Vec<InputPartition> = batch.first_offsets().into_iter().map(|(partition, _)| partition).collect();
-    let partitions: Vec<&InputPartition> = if touched.is_empty() { held.collect() } else { touched.iter().collect() };
-    for partition in partitions {
+    for partition in held {
         if let Some(next) = processor.next_offset(partition) {
             let mut element = offsets.add_partition(&partition.topic, partition.partition);
             element.set_offset(Offset::Offset(next.offset)).map_err(|error| Fault::of(Step::Offsets, &error))?;

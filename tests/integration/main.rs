@@ -4,7 +4,9 @@
 
 mod config_errors;
 mod deploy;
+mod examples;
 mod purity;
+mod schemas;
 
 mod gate;
 mod kafka;

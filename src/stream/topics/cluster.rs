@@ -105,6 +105,34 @@ impl Cluster {
         Ok(topics.iter().map(|topic| creation(result_of(&topic.name))).collect())
     }
 
+    /// Creates one topic, with one copy of each partition.
+    pub fn create_one(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        let results = self.runtime.block_on(self.admin.create_topics(&[topic], &self.options()));
+        let results = results.map_err(|error| self.refused("create a topic", &error))?;
+        match results.first() {
+            Some(Err((name, code))) => Err(TopicsError::Refused {
+                bootstrap: self.bootstrap.clone(),
+                action: format!("create {name}"),
+                reason: code.to_string(),
+            }),
+            _ => self.await_leaders(name),
+        }
+    }
+
+    /// A new topic can be written to once all its partitions are led.
+    fn await_leaders(&self, name: &str) -> Result<(), TopicsError> {
+        loop {
+            let metadata = self.metadata()?;
+            let led = |topic: &MetadataTopic| topic.partitions().iter().all(|partition| partition.leader() >= 0);
+            if metadata.topics().iter().any(|topic| topic.name() == name && exists(topic) && led(topic)) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The smallest value of a setting over `topics`.
     pub fn setting_min(&self, topics: &[String], key: &str) -> Result<usize, TopicsError> {
         let action = || format!("tell {key} of {}", topics.join(", "));

@@ -172,3 +172,11 @@ pub fn record_bytes_max(
 pub fn partition_count(client: &ClientConfig, topic: &str, timeout: Duration) -> Result<Option<usize>, TopicsError> {
     Cluster::connect(client, timeout)?.partition_count(topic)
 }
+
+/// Creates one topic that is not of the plan, with one copy of each partition: for benchmarks.
+///
+/// # Errors
+/// As [`check`], and when it exists.
+pub fn create(client: &ClientConfig, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
+    Cluster::connect(client, Duration::from_secs(30))?.create_one(name, partitions, settings)
+}

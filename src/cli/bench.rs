@@ -1,0 +1,68 @@
+//! `jidoka bench`: the gate against a bare copy loop, on the same broker, in one run.
+//!
+//! Absolute figures differ from machine to machine and from minute to minute; ratios of runs that take turns do not. So
+//! everything here is measured in turns and shown as a ratio with its two sides.
+
+mod measure;
+mod report;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::terminal::{Exit, Output, fail};
+
+/// Measures the gate against a bare transactional copy loop.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Needs a broker that may be loaded: its topics begin with `bench-` and a number that nobody used before, and stay.
+Warm the broker first; in its first seconds everything is several times slower (one round is run and thrown away).
+
+Exit codes: 0 measured; 1 something failed; 2 wrong usage.
+
+Examples:
+  jidoka bench --bootstrap localhost:9092
+  jidoka bench --bootstrap localhost:9092 --events 400000 --rounds 5 --workers 3 --output json"
+)]
+pub struct BenchArgs {
+    /// Brokers to measure on
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub bootstrap: String,
+    /// Files of events, plain or gzipped [default: the events of `jidoka dev`]
+    #[arg(long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Records of a throughput run
+    #[arg(long, value_name = "N", default_value_t = 300_000)]
+    pub events: u64,
+    /// Records a second of the latency runs; beside it half of the gate's own peak is measured
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub rate: u32,
+    /// Seconds of each latency run
+    #[arg(long, value_name = "S", default_value_t = 15)]
+    pub seconds: u32,
+    /// Times that both sides take their turn
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: u32,
+    /// Workers of each side
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub workers: usize,
+    /// Input partitions
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub partitions: i32,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run(args: &BenchArgs) -> Exit {
+    match run::all(args) {
+        Ok(results) => {
+            report::print(&results, args.output);
+            Exit::Done
+        }
+        Err(reason) => fail(Exit::Failed, reason),
+    }
+}
