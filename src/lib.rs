@@ -14,6 +14,8 @@
 //! `gate` hangs the pure parts on a stream. Everything above it in this list but `stream` is pure: plain functions of
 //! their arguments that know no Kafka, clock, environment or randomness (a test reads the sources and keeps it so).
 
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "golden values are exact"))]
+
 // Pure: bytes and rules in, records out.
 pub mod identity; // times, hashes, decision ids, lanes
 pub mod json; // records written once into reused buffers
@@ -35,4 +37,10 @@ pub mod gate; // the processor: event → decision
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
+pub mod dev; // real events and a watcher, for `jidoka dev`
 pub mod cli; // the commands
+
+/// The README's examples in Rust, for the compiler.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -4,11 +4,12 @@
 
 mod config_errors;
 mod deploy;
+mod dev;
 mod examples;
-mod purity;
-mod schemas;
-
 mod gate;
 mod kafka;
 mod produce;
+mod purity;
+mod readme;
+mod schemas;
 mod topics;
