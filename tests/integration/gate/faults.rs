@@ -70,7 +70,7 @@ fn what_cannot_be_read_is_held_and_kept_and_the_partition_goes_on() {
     let entries = stage.await_decided(&mut gate, broken.len() + 1);
     assert_eq!(entry(&entries, 0, i64::try_from(broken.len()).expect("few"))["outcome"], "RELEASED");
 
-    let (cases, dead_letters) = (by_key(stage.read("cases")), stage.read("dead-letters"));
+    let (cases, dead_letters) = (by_key(&stage.read("cases")), stage.read("dead-letters"));
     assert_eq!((cases.len(), dead_letters.len(), stage.read("reviews").len()), (broken.len(), broken.len(), broken.len()));
     for (((value, code, id), dead), offset) in broken.iter().zip(&dead_letters).zip(0..) {
         let bytes = value.as_deref().unwrap_or_default();
@@ -118,7 +118,7 @@ fn what_cannot_be_read_is_held_and_kept_and_the_partition_goes_on() {
     assert_metrics(&metrics);
 }
 
-fn by_key(records: Vec<Record>) -> BTreeMap<String, Value> {
+fn by_key(records: &[Record]) -> BTreeMap<String, Value> {
     records.iter().map(|record| (record.key_text(), json(record))).collect()
 }
 
@@ -160,6 +160,36 @@ fn assert_metrics(text: &str) {
     }
 }
 
+/// An event that is held, with digits that do not compress away: the broker's limit is about what it is sent.
+fn large(id: &str, bytes: usize) -> String {
+    let mut state = 1_u64;
+    let mut noise = String::new();
+    while noise.len() < bytes {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise.push_str(&state.to_string());
+    }
+    format!(r#"{{"event_id":"{id}","model":{{"name":"loans"}},"confidence":0.5,"features":{{"text":"{noise}"}}}}"#)
+}
+
+/// A small event, held, of which the case is as long as it can be beside the event.
+fn verbose(id: &str) -> String {
+    let text = "\\u0001".repeat(1_024);
+    format!(
+        r#"{{"event_id":"{id}","model":{{"name":"loans","version":"{text}"}},"prediction":"{text}","subject_id":"{text}","requested_by":"{text}","currency":"{text}","confidence":0.5}}"#
+    )
+}
+
+/// How the case of each event carries it: whole, by reference.
+fn carried(stage: &Stage) -> BTreeMap<String, (bool, bool)> {
+    let cases = by_key(&stage.read("cases"));
+    assert_eq!(cases.len(), stage.read("reviews").len());
+    let by_id = cases.into_values().map(|case| {
+        let how = (case["event"].is_object(), case["event_ref"].is_object());
+        (case["event_id"].as_str().expect("an id").to_owned(), how)
+    });
+    by_id.collect()
+}
+
 /// Topics that take less than an event is long: it is held all the same, with a reference.
 #[test]
 fn an_event_larger_than_the_broker_takes_is_held_by_reference() {
@@ -167,25 +197,6 @@ fn an_event_larger_than_the_broker_takes_is_held_by_reference() {
         return;
     }
     let stage = Stage::new(kafka::shared(), 1, "earliest");
-    let large = |id: &str, bytes: usize| {
-        let mut state = 1_u64;
-        let mut noise = String::new();
-        // Digits that do not compress away: the broker's limit is about what it is sent.
-        while noise.len() < bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            noise.push_str(&state.to_string());
-        }
-        format!(r#"{{"event_id":"{id}","model":{{"name":"loans"}},"confidence":0.5,"features":{{"text":"{noise}"}}}}"#)
-    };
-    let carried = |stage: &Stage| {
-        let cases = by_key(stage.read("cases"));
-        assert_eq!(cases.len(), stage.read("reviews").len());
-        let by_id = cases.into_values().map(|case| {
-            let whole = (case["event"].is_object(), case["event_ref"].is_object());
-            (case["event_id"].as_str().expect("an id").to_owned(), whole)
-        });
-        by_id.collect::<BTreeMap<String, (bool, bool)>>()
-    };
     let (whole, by_reference) = ((true, false), (false, true));
 
     let mut gate = stage.ready();
@@ -203,13 +214,7 @@ fn an_event_larger_than_the_broker_takes_is_held_by_reference() {
     }
     stage.produce(0, large("half, later", 500_000));
     stage.produce(0, large("unreadable", 100_000).replace("\"confidence\":0.5,", ""));
-    let worst = "\\u0001".repeat(1_024);
-    stage.produce(
-        0,
-        format!(
-            r#"{{"event_id":"worst","model":{{"name":"{worst}","version":"{worst}"}},"prediction":"{worst}","subject_id":"{worst}","requested_by":"{worst}","currency":"{worst}","confidence":0.5}}"#
-        ),
-    );
+    stage.produce(0, verbose("verbose"));
     stage.produce(0, event("small", 0.5));
     stage.await_decided(&mut gate, 6);
     let carried = carried(&stage);
@@ -225,7 +230,7 @@ fn an_event_larger_than_the_broker_takes_is_held_by_reference() {
     }
     let mut gate = stage.start(0);
     stage.produce(0, large("once more", 500_000));
-    stage.produce(0, format!(r#"{{"event_id":"worst again","model":{{"name":"loans","version":"{worst}"}},"prediction":"{worst}","subject_id":"{worst}","requested_by":"{worst}","currency":"{worst}","confidence":0.5}}"#));
+    stage.produce(0, verbose("verbose again"));
     stage.await_decided(&mut gate, 8);
 }
 

@@ -136,7 +136,7 @@ fn lost_records_wait_for_a_person() {
     stage.produce(1, event("elsewhere", 0.9));
     let entries = stage.await_decided(&mut gate, 2);
     assert_eq!(entry(&entries, 1, 0)["outcome"], "RELEASED");
-    assert_eq!(gate.metric("jidoka_partitions_waiting", "gate"), 1.0);
+    assert_eq!(gate.metric("jidoka_partitions_waiting", "gate").to_string(), "1");
 
     let command = reason.split_once(": jidoka ").expect("the command stands behind a colon").1;
     let arguments: Vec<&str> = command.split(' ').collect();
@@ -147,7 +147,7 @@ fn lost_records_wait_for_a_person() {
     let gap = entries.iter().find(|entry| entry["kind"] == "GAP").expect("a gap");
     assert_eq!(gap["actor"], json!({ "type": "operator", "id": "WHO" }));
     gate.await_ready();
-    assert_eq!(gate.metric("jidoka_partitions_waiting", "gate"), 0.0);
+    assert_eq!(gate.metric("jidoka_partitions_waiting", "gate").to_string(), "0");
 }
 
 /// GAP entries as partition, first and last offset, and cause.

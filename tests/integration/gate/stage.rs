@@ -114,7 +114,8 @@ impl Stage {
     }
 
     fn configure(&self) {
-        let kafka: String = self.kafka.iter().map(|(key, value)| format!("  {key}: {value:?}\n")).collect();
+        let line = |text: String, (key, value): &(String, String)| text + &format!("  {key}: {value:?}\n");
+        let kafka = self.kafka.iter().fold(String::new(), line);
         let text = format!(
             "kafka:\n{kafka}topics: {{ prefix: {:?}, replication: 1 }}\nsources:\n{}policies: policies\n\
              transaction: {{ timeout: 6s }}\nsession: {{ timeout: 10s }}\napi: {{ listen: \"127.0.0.1:0\" }}\n{}",
