@@ -55,19 +55,25 @@ pub struct Installation {
 impl Installation {
     /// Creates the input topic, and jidoka's own by `jidoka topics apply`.
     pub fn new(cluster: &Cluster, setup: Setup) -> Self {
+        let installation = Self::without_topics(cluster.bootstrap(), setup);
+        cluster.create_topic(&installation.input, setup.partitions, &[]);
+        installation.run_to_end(&["topics", "apply"]);
+        installation
+    }
+
+    /// Only the files: for a Kafka that is not there yet, or lets nobody in without a login.
+    pub fn without_topics(bootstrap: &str, setup: Setup) -> Self {
         let name = kafka::unique("gate");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         let installation = Self {
             setup,
             prefix: format!("{name}."),
             input: format!("{name}.inference"),
-            bootstrap: cluster.bootstrap().to_owned(),
+            bootstrap: bootstrap.to_owned(),
             folder,
             started: AtomicU32::new(0),
         };
         installation.write_files();
-        cluster.create_topic(&installation.input, setup.partitions, &[]);
-        installation.run_to_end(&["topics", "apply"]);
         installation
     }
 
@@ -124,6 +130,12 @@ impl Installation {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "jidoka {arguments:?} ended with {}:\n{words}", output.status);
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The same, where it must end with exit code 1.
+    pub fn run_to_fail(&self, arguments: &[&str]) {
+        let status = jidoka().args(arguments).arg("--config").arg(self.config()).output().expect("the binary starts").status;
+        assert_eq!(status.code(), Some(1), "jidoka {arguments:?}");
     }
 
     /// Starts the gate of ordinal `instance`.
