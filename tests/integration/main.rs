@@ -7,6 +7,8 @@ mod examples;
 mod purity;
 mod schemas;
 
+mod mock_faults;
+
 mod kafka;
 mod produce;
 mod topics;
