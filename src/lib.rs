@@ -35,4 +35,10 @@ pub mod gate; // the processor: event → decision
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
+pub mod dev; // real events and a watcher, for `jidoka dev`
 pub mod cli; // the commands
+
+/// The README's examples in Rust, for the compiler.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

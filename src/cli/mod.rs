@@ -66,7 +66,8 @@ enum Command {
 #[must_use]
 pub fn main() -> Exit {
     let cli = Cli::parse();
-    logs::init();
+    // What `dev` prints is its result; the gate's own log would bury it.
+    logs::init(if matches!(cli.command, Command::Dev(_)) { "warn" } else { "info" });
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),

@@ -1,6 +1,7 @@
 //! `jidoka run`: the roles of a process, from settings to threads, and how it ends.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,29 +134,30 @@ impl GatePlan<'_> {
     ///
     /// # Errors
     /// With the sentence that says what a person must mend.
-    pub fn run(self, config_path: &str, stop: &Arc<AtomicBool>) -> Result<(), Ended> {
+    pub fn run(self, config_path: &str, stop: &AtomicBool) -> Result<(), Ended> {
+        self.start(config_path, stop)?.wait(stop)
+    }
+
+    /// Starts the gate: waits for a broker, checks the topics, and leaves its threads running.
+    ///
+    /// # Errors
+    /// With the sentence that says what a person must mend.
+    pub fn start(self, config_path: &str, stop: &AtomicBool) -> Result<RunningGate, Ended> {
         let health = Arc::new(Health::default());
         let control = Arc::new(ControlFollower::new(self.settings.control_max_age));
-        health.not_ready("start", "the topics have not been checked yet");
+        health.not_ready("start", "Kafka has not answered yet; its topics are checked before anything is read");
         let address = self.serve(&health, &control)?;
         tracing::info!(%address, "serving /metrics, /healthz and /readyz");
         if self.check == TopicCheck::Full {
             self.check_topics(config_path, &health, stop)?;
         }
+        // Asked to end while waiting for a broker: nothing was read, and nothing is to be waited for.
+        let threads = if stop.load(Ordering::Relaxed) { Vec::new() } else { self.threads(&health, &control)? };
         health.is_ready("start");
-        let threads = self.start(&health, &control)?;
-        watch(&threads, &health, stop, self.settings.transaction_timeout + WATCHDOG_GRACE);
-        health.stop();
-        let mut first = Ok(());
-        for thread in threads {
-            let result = thread.join().unwrap_or_else(|_| Err(Fault::stop("panic", "a thread panicked".to_owned())));
-            first = first.and(result);
-        }
-        tracing::info!("ended");
-        first.map_err(Ended::from)
+        Ok(RunningGate { address, health, threads, turn_max: self.settings.transaction_timeout + WATCHDOG_GRACE })
     }
 
-    fn serve(&self, health: &Arc<Health>, control: &Arc<ControlFollower>) -> Result<std::net::SocketAddr, Ended> {
+    fn serve(&self, health: &Arc<Health>, control: &Arc<ControlFollower>) -> Result<SocketAddr, Ended> {
         let listen = self.settings.api.listen;
         let (metrics, follower) = (Arc::clone(&self.metrics), Arc::clone(control));
         let refresh = Arc::new(move || set_seconds(&metrics.control_age, follower.age()));
@@ -168,7 +170,7 @@ impl GatePlan<'_> {
         })
     }
 
-    /// Waits for a broker, then compares the topics with the plan.
+    /// Waits for a broker, then compares the topics with the plan. Returns early when a stop is asked for.
     fn check_topics(&self, config_path: &str, health: &Health, stop: &AtomicBool) -> Result<(), Ended> {
         let context = super::topics_context(self.settings, config_path);
         loop {
@@ -195,7 +197,7 @@ impl GatePlan<'_> {
             let again = Instant::now() + ASK_AGAIN_AFTER;
             while Instant::now() < again {
                 if stop.load(Ordering::Relaxed) {
-                    return Err(Ended { exit: Exit::Failed, sentence: "Ended while waiting for a broker.".to_owned() });
+                    return Ok(());
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -203,7 +205,7 @@ impl GatePlan<'_> {
     }
 
     /// Starts the follower of `control` and the workers.
-    fn start(&self, health: &Arc<Health>, control: &Arc<ControlFollower>) -> Result<Vec<JoinHandle<Result<(), Fault>>>, Ended> {
+    fn threads(&self, health: &Arc<Health>, control: &Arc<ControlFollower>) -> Result<Vec<JoinHandle<Result<(), Fault>>>, Ended> {
         let settings = self.settings;
         let layout = super::layout(settings);
         let clients = client_settings(settings);
@@ -262,6 +264,44 @@ impl GatePlan<'_> {
     }
 }
 
+/// A gate whose threads run.
+pub struct RunningGate {
+    address: SocketAddr,
+    health: Arc<Health>,
+    threads: Vec<JoinHandle<Result<(), Fault>>>,
+    turn_max: Duration,
+}
+
+impl RunningGate {
+    /// Where metrics and health are served, with the port that was chosen where the settings ask for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What `/readyz` asks.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Waits until `stop`, or until a thread ends by itself; then ends all of them after their present turns.
+    ///
+    /// # Errors
+    /// With the sentence that says what a person must mend.
+    pub fn wait(self, stop: &AtomicBool) -> Result<(), Ended> {
+        watch(&self.threads, &self.health, stop, self.turn_max);
+        self.health.stop();
+        let mut first = Ok(());
+        for thread in self.threads {
+            let result = thread.join().unwrap_or_else(|_| Err(Fault::stop("panic", "a thread panicked".to_owned())));
+            first = first.and(result);
+        }
+        tracing::info!("ended");
+        first.map_err(Ended::from)
+    }
+}
+
 /// Topics that a gate writes to.
 const GATE_OUTPUT: [Topic; 6] =
     [Topic::Audit, Topic::Dispositions, Topic::Cases, Topic::Reviews, Topic::DeadLetters, Topic::Progress];
@@ -296,6 +336,7 @@ fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &Atom
     }
 }
 
+/// What every client of this process is told.
 pub(super) fn client_settings(settings: &Settings) -> ClientSettings {
     ClientSettings {
         kafka: settings.kafka.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),

@@ -2,13 +2,15 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod config_errors;
 mod deploy;
+mod dev;
 mod examples;
-mod purity;
-mod schemas;
-
-mod mock_faults;
-
+mod gate;
 mod kafka;
+mod mock_faults;
 mod produce;
+mod purity;
+mod readme;
+mod schemas;
 mod topics;

@@ -1,0 +1,208 @@
+//! How it looks: lines for people, or JSON.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anstyle::Style;
+use serde_json::json;
+
+use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, paint, say, thousands};
+use crate::dev::happening::{DeadLetter, Duplicate, Happening, Held};
+use crate::dev::summary::{BANDS, Counts};
+use crate::dev::watcher::News;
+
+const PLAIN: Style = Style::new();
+const BROKER: &str = "librdkafka's mock broker in this process";
+const LIMITS: &str = "not exactly-once, and nothing is kept; --bootstrap, for a Kafka of yours, comes later";
+
+/// Where the news goes.
+pub struct Screen {
+    output: Output,
+}
+
+/// What is known at the start.
+pub struct Start<'s> {
+    /// Where the broker listens.
+    pub bootstrap: &'s str,
+    /// Where metrics are served.
+    pub address: SocketAddr,
+    /// Names of the policies.
+    pub policies: &'s [String],
+    /// Events a second.
+    pub rate: u32,
+}
+
+impl Screen {
+    /// A screen for people or for programs.
+    pub fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// What runs here.
+    pub fn start(&self, start: &Start<'_>) {
+        let Start { bootstrap, address, policies, rate } = start;
+        let metrics = format!("http://{address}/metrics");
+        if self.output == Output::Json {
+            return say(json!({ "type": "start", "broker": BROKER, "bootstrap": bootstrap, "limits": LIMITS,
+                "policies": policies, "rate": rate, "metrics": metrics }));
+        }
+        let heading = |heading: &str| paint(STRONG, format_args!("{heading:10}"));
+        let rest = heading("");
+        say(format_args!("{}{BROKER}, at {bootstrap}:", heading("broker")));
+        say(format_args!("{rest}{LIMITS}"));
+        say(format_args!(
+            "{}{rate} a second, real ones: UCI Adult and UCI Default of Credit Card Clients (CC BY 4.0);",
+            heading("events")
+        ));
+        say(format_args!("{rest}of every 50, one is broken, one is sent twice, and one comes again with other content"));
+        say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
+        say(format_args!("{}{metrics}", heading("metrics")));
+        say(paint(FAINT, "joining the group… (the mock broker takes 3 s for it)"));
+    }
+
+    /// The gate holds its part of the input.
+    pub fn ready(&self) {
+        if self.output == Output::Text {
+            say(format_args!("{}\n", paint(FAINT, "joined. What is released is not shown; times are UTC.")));
+        }
+    }
+
+    /// What the watcher tells.
+    pub fn tell(&self, news: &News<'_>) {
+        match (self.output, news) {
+            (Output::Text, News::Happened(happening)) => {
+                if let Some(line) = line(happening) {
+                    say(line);
+                }
+            }
+            (Output::Json, News::Happened(happening)) => {
+                if let Some(document) = document(happening) {
+                    say(document);
+                }
+            }
+            (Output::Text, News::SoFar(counts)) => say(paint(FAINT, short(counts))),
+            (Output::Json, News::SoFar(counts)) => say(summary(counts, false)),
+        }
+    }
+
+    /// The summary at the end.
+    pub fn end(&self, counts: &Counts<'_>) {
+        if self.output == Output::Json {
+            return say(summary(counts, true));
+        }
+        say("");
+        let row = |heading: &str, style: Style, number: u64, rest: &str| {
+            let line = format!("{} {:>7}  {rest}", paint(STRONG, format_args!("{heading:13}")), paint_number(style, number));
+            say(line.trim_end());
+        };
+        let undecided = counts.played.saturating_sub(counts.decided);
+        let rest = if undecided > 0 { format!("{} not yet decided", thousands(undecided)) } else { String::new() };
+        row("events", PLAIN, counts.played, &rest);
+        row("released", GOOD, counts.released, "the automation may go on");
+        row("held", WARNING, counts.held, &format!("for a person: {}", bands(counts)));
+        say(format_args!("{:23}because of {}", "", listed(counts.findings)));
+        row("duplicates", PLAIN, counts.duplicates, "seen before with the same content, not decided again");
+        row("dead letters", PLAIN, counts.dead_letters, "unreadable; held, and the original kept");
+        if let (Some(p50), Some(p99)) = (counts.age_ms.p50, counts.age_ms.p99) {
+            say(format_args!("{} p50 {p50} ms, p99 {p99} ms from sent to decided", paint(STRONG, format_args!("{:13}", "age"))));
+        }
+    }
+}
+
+fn paint_number(style: Style, number: u64) -> String {
+    paint(style, format_args!("{:>7}", thousands(number)))
+}
+
+fn band_style(band: &str) -> Style {
+    match band {
+        "critical" => WRONG,
+        "high" => WARNING,
+        "normal" => PLAIN,
+        _ => FAINT,
+    }
+}
+
+/// `17:03:21` of an RFC 3339 time.
+fn clock(at: &str) -> &str {
+    at.get(11..19).unwrap_or("        ")
+}
+
+/// A line about what happened; nothing of what was released, nor of the audit entry behind a held decision.
+fn line(happening: &Happening) -> Option<String> {
+    match happening {
+        Happening::Decided(_) => None,
+        Happening::Held(held) => {
+            let Held { at, band, score, .. } = held;
+            let event = held.event_id.as_deref().unwrap_or("(no event id)");
+            let model = held.model.name.as_deref().unwrap_or("(no model)");
+            let band = paint(band_style(band), format_args!("{band:8} {score:5.1}"));
+            let why = sentences(held);
+            Some(format!("{}  {}  {band}  {model:19}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
+        }
+        Happening::Duplicate(Duplicate { at, event_id, of }) => {
+            let what = format!("{event_id}  Seen before with the same content (decision {of}); nothing is decided again.");
+            Some(format!("{}  {}  {what}", clock(at), paint(FAINT, "DUPLICATE  ")))
+        }
+        Happening::DeadLetter(DeadLetter { at, code, detail, place }) => {
+            let what = format!("{}  {place}: {detail}", paint(STRONG, code));
+            Some(format!("{}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER")))
+        }
+    }
+}
+
+fn sentences(held: &Held) -> String {
+    let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
+    sentences.join(" ")
+}
+
+/// The same for programs.
+fn document(happening: &Happening) -> Option<serde_json::Value> {
+    match happening {
+        Happening::Decided(_) => None,
+        Happening::Held(held) => {
+            let why =
+                |finding: &crate::dev::happening::Finding| json!({ "trigger": finding.trigger, "sentence": finding.sentence });
+            let findings: Vec<_> = held.findings.iter().map(why).collect();
+            Some(json!({ "type": "held", "at": held.at, "decision_id": held.decision_id, "event_id": held.event_id,
+                "model": held.model.name, "band": held.band, "score": held.score, "findings": findings }))
+        }
+        Happening::Duplicate(Duplicate { at, event_id, of }) => {
+            Some(json!({ "type": "duplicate", "at": at, "event_id": event_id, "of": of }))
+        }
+        Happening::DeadLetter(DeadLetter { at, code, detail, place }) => {
+            Some(json!({ "type": "dead-letter", "at": at, "code": code, "detail": detail, "place": place }))
+        }
+    }
+}
+
+fn summary(counts: &Counts<'_>, is_final: bool) -> serde_json::Value {
+    let mut summary = json!(counts);
+    summary["type"] = json!(if is_final { "summary" } else { "so-far" });
+    summary
+}
+
+fn bands(counts: &Counts<'_>) -> String {
+    let of = |band: &&str| counts.bands.get(*band).map(|count| format!("{} {band}", thousands(*count)));
+    BANDS.iter().filter_map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// The most frequent first.
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    counts.iter().map(|(name, count)| format!("{} {name}", thousands(**count))).collect::<Vec<_>>().join(", ")
+}
+
+fn short(counts: &Counts<'_>) -> String {
+    let age = counts.age_ms.p50.zip(counts.age_ms.p99).map(|(p50, p99)| format!(" · age p50 {p50} ms, p99 {p99} ms"));
+    format!(
+        "-- {} events: {} released, {} held ({}), {} duplicates, {} dead letters{}",
+        thousands(counts.decided),
+        thousands(counts.released),
+        thousands(counts.held),
+        bands(counts),
+        thousands(counts.duplicates),
+        thousands(counts.dead_letters),
+        age.unwrap_or_default()
+    )
+}

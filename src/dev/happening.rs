@@ -1,0 +1,179 @@
+//! What the records of `audit`, `reviews` and `dead-letters` say, as far as somebody who looks on wants to know it.
+
+use serde::Deserialize;
+
+use crate::identity::Timestamp;
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Happening {
+    /// An audit entry: the gate decided.
+    Decided(Decided),
+    /// An audit entry: the gate saw an event again.
+    Duplicate(Duplicate),
+    /// A record of the review feed: a decision waits for a person.
+    Held(Held),
+    /// A dead letter: a record could not be read.
+    DeadLetter(DeadLetter),
+}
+
+/// Of a DECIDED entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    /// Whether it was held.
+    pub outcome: Outcome,
+    /// Ids of what held it.
+    pub findings: Vec<String>,
+    /// Append time of the event to its decision, in milliseconds.
+    pub age_ms: Option<u64>,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Outcome {
+    /// The automation may go on.
+    Released,
+    /// A person decides.
+    Held,
+}
+
+/// Of a DUPLICATE entry.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Duplicate {
+    /// When it was seen.
+    pub at: String,
+    /// The producer's id.
+    pub event_id: String,
+    /// The decision about the sighting before.
+    pub of: String,
+}
+
+/// Of a review record.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Held {
+    /// The decision.
+    pub decision_id: String,
+    /// When the case opened.
+    #[serde(rename = "opened_at")]
+    pub at: String,
+    /// How urgent it is.
+    pub band: String,
+    /// The same as a number, 0 to 100.
+    pub score: f64,
+    /// Which model.
+    pub model: Model,
+    /// The producer's id, where it could be read.
+    pub event_id: Option<String>,
+    /// Why it is held.
+    pub findings: Vec<Finding>,
+}
+
+/// The model of a case.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Model {
+    /// Its name, where it could be read.
+    pub name: Option<String>,
+}
+
+/// One reason.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Finding {
+    /// The trigger's id.
+    pub trigger: String,
+    /// Why, for people.
+    pub sentence: String,
+}
+
+/// A dead letter, from its headers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetter {
+    /// When it was written.
+    pub at: String,
+    /// What is wrong, as a code.
+    pub code: String,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// Where the original lies: topic/partition and offset.
+    pub place: String,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    kind: String,
+    at: String,
+    outcome: Option<Outcome>,
+    #[serde(default)]
+    triggers: Vec<EntryTrigger>,
+    input: EntryInput,
+}
+
+#[derive(Deserialize)]
+struct EntryTrigger {
+    id: String,
+    result: String,
+}
+
+#[derive(Deserialize)]
+struct EntryInput {
+    appended_at: Option<String>,
+}
+
+/// Reads an audit entry; none where it is about something else than an event.
+///
+/// # Errors
+/// Where it is not an audit entry.
+pub fn audit(value: &[u8]) -> serde_json::Result<Option<Happening>> {
+    let entry: Entry = serde_json::from_slice(value)?;
+    Ok(match (entry.kind.as_str(), entry.outcome) {
+        ("DECIDED", Some(outcome)) => {
+            let is_finding = |trigger: &EntryTrigger| ["hit", "error", "timeout"].contains(&trigger.result.as_str());
+            let age_ms = entry.input.appended_at.as_deref().and_then(|appended_at| age_ms(appended_at, &entry.at));
+            let findings = entry.triggers.into_iter().filter(is_finding).map(|trigger| trigger.id).collect();
+            Some(Happening::Decided(Decided { outcome, findings, age_ms }))
+        }
+        ("DUPLICATE", _) => Some(Happening::Duplicate(serde_json::from_slice(value)?)),
+        _ => None,
+    })
+}
+
+fn age_ms(appended_at: &str, at: &str) -> Option<u64> {
+    let age = Timestamp::parse(at)?.0 - Timestamp::parse(appended_at)?.0;
+    // Two clocks may disagree by a little; nothing is decided before it was sent.
+    Some(u64::try_from(age).unwrap_or(0))
+}
+
+/// Reads a record of the review feed.
+///
+/// # Errors
+/// Where it is not a case.
+pub fn review(value: &[u8]) -> serde_json::Result<Happening> {
+    serde_json::from_slice(value).map(Happening::Held)
+}
+
+/// Reads a dead letter by its headers.
+#[must_use]
+pub fn dead_letter<'h>(at: Option<Timestamp>, header: impl Fn(&str) -> Option<&'h [u8]>) -> Happening {
+    let text = |name: &str| String::from_utf8_lossy(header(name).unwrap_or_default()).into_owned();
+    let topic = text("jidoka-source-topic");
+    let place = format!("{topic}/{} at offset {}", text("jidoka-source-partition"), text("jidoka-source-offset"));
+    let at = at.map(|at| String::from_utf8_lossy(&at.rfc3339()).into_owned()).unwrap_or_default();
+    Happening::DeadLetter(DeadLetter { at, code: text("jidoka-error-code"), detail: text("jidoka-error-detail"), place })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_by_their_kind() {
+        let decided = br#"{"kind":"DECIDED","at":"2026-01-05T10:00:00.250Z","outcome":"HELD","input":{"appended_at":"2026-01-05T10:00:00.200Z"},
+            "triggers":[{"id":"a","result":"hit"},{"id":"b","result":"miss"},{"id":"c","result":"error"}]}"#;
+        let expected = Decided { outcome: Outcome::Held, findings: vec!["a".to_owned(), "c".to_owned()], age_ms: Some(50) };
+        assert_eq!(audit(decided).unwrap(), Some(Happening::Decided(expected)));
+
+        let gap = br#"{"kind":"GAP","at":"2026-01-05T10:00:00.250Z","input":{"first_offset":0}}"#;
+        assert_eq!(audit(gap).unwrap(), None);
+        assert!(audit(b"{}").is_err());
+    }
+}

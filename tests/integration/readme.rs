@@ -1,0 +1,183 @@
+//! The README is true: its commands run, its examples are read, its tables say what the code says. The examples in `config/` are
+//! held to the same.
+
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jidoka::config::{self, KEYS, KeyDefault, Settings};
+use jidoka::event::{Decoder, Limits, Plan};
+use jidoka::policy::{FallbackReview, PolicySet};
+use jidoka::stream::topics::{Topic, TopicLayout};
+use jidoka::telemetry::metrics;
+
+const README: &str = include_str!("../../README.md");
+const LIB: &str = include_str!("../../src/lib.rs");
+
+/// Languages of fenced blocks: each is read by a test here, or by the compiler (`rust`), or says in the text that it is only
+/// shown: commands and languages of other products, which a test would have to install.
+const LANGUAGES: [&str; 8] = ["sh", "yaml", "json", "rust,no_run", "text", "console", "python", "java"];
+
+/// A fenced block.
+struct Block<'r> {
+    language: &'r str,
+    text: String,
+}
+
+fn blocks() -> Vec<Block<'static>> {
+    let mut blocks = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push(Block { language, text: text.join("\n") + "\n" });
+        }
+    }
+    blocks
+}
+
+fn blocks_in(language: &str) -> impl Iterator<Item = String> {
+    blocks().into_iter().filter(move |block| block.language == language).map(|block| block.text)
+}
+
+/// The files that the README tells to write, by the name in their first line.
+fn files() -> Vec<(String, String)> {
+    let named = |text: String| {
+        let name =
+            text.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a YAML block begins with its file's name");
+        (name.to_owned(), text)
+    };
+    blocks_in("yaml").map(named).collect()
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Fails with the table to paste where the README has another one.
+fn assert_table(heading: &str, rows: impl Iterator<Item = String>) {
+    let columns = heading.matches('|').count() - 1;
+    let table = format!("{heading}\n|{}\n{}", "---|".repeat(columns), rows.collect::<String>());
+    assert!(README.contains(&format!("\n\n{table}\n")), "the README needs this table:\n\n{table}");
+}
+
+#[test]
+fn every_block_says_what_it_is() {
+    for block in blocks() {
+        assert!(LANGUAGES.contains(&block.language), "a block of {:?}:\n{}", block.language, block.text);
+    }
+}
+
+#[test]
+fn the_settings_are_those_of_the_program() {
+    let row = |key: &config::Key| {
+        let default = match key.default {
+            KeyDefault::Required => "required".to_owned(),
+            KeyDefault::Absent => "none".to_owned(),
+            KeyDefault::Is(value) => format!("`{value}`"),
+        };
+        format!("| `{}` | {default} | {} |\n", key.path, key.meaning)
+    };
+    assert_table("| key | default | meaning |", KEYS.iter().map(row));
+}
+
+#[test]
+fn the_metrics_are_those_of_the_program() {
+    let row = |metric: &metrics::Described| {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {} | {} |\n", metric.name, labels.join(", "), metric.help)
+    };
+    assert_table("| metric | labels | meaning |", metrics::ALL.iter().map(row));
+    let mentioned = README.split('`').filter(|word| word.starts_with("jidoka_"));
+    for name in mentioned {
+        assert!(metrics::ALL.iter().any(|metric| metric.name == name), "there is no metric {name}");
+    }
+}
+
+#[test]
+fn the_topics_are_those_of_the_program() {
+    let layout = TopicLayout { prefix: String::new(), ..TopicLayout::default() };
+    let table = README.split_once("| topic | key | content |\n|---|---|---|\n").expect("a table of topics").1;
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let wanted: Vec<String> = Topic::ALL.iter().map(|topic| format!("| `{}` | {} |", topic.name(&layout), topic.key())).collect();
+    assert_eq!(rows.len(), wanted.len(), "{rows:?}");
+    for (row, wanted) in rows.iter().zip(wanted) {
+        assert!(row.starts_with(&wanted), "{row} should begin with {wanted}");
+    }
+}
+
+#[test]
+fn the_map_names_every_module_and_links_lead_somewhere() {
+    let map = README.split_once("\n## Layout of the source\n").expect("a map").1;
+    let map = map.split_once("\n## ").expect("a heading after it").0;
+    for module in LIB.lines().filter_map(|line| line.strip_prefix("pub mod ")?.split_once(';')).map(|(name, _)| name) {
+        assert!(map.contains(&format!("`{module}`")), "the map does not name {module}");
+    }
+    let headings: Vec<String> = README.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let links: Vec<&str> = README.split("](#").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link).collect();
+    assert!(links.len() > 5);
+    for link in links {
+        assert!(headings.iter().any(|heading| heading == link), "#{link} leads nowhere");
+    }
+}
+
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn the_example_event_is_one() {
+    let limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 };
+    let mut decoder = Decoder::new(Arc::new(Plan::default()), limits);
+    for block in blocks_in("json") {
+        let event =
+            decoder.decode(block.trim_end().as_bytes()).unwrap_or_else(|unreadable| panic!("{}: {block}", unreadable.detail));
+        assert_eq!(event.event_id(), "loan-4711");
+    }
+}
+
+#[test]
+fn the_example_files_are_read() {
+    let files = files();
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml"]);
+    let folder = written("readme-files", &files);
+    let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
+    let policies = config::read_policies(&settings.policies, &settings.fallback).expect("good policies");
+    assert_eq!(policies.policies().len(), 1);
+}
+
+/// Every file in `config/` is one that a process would read, and can be.
+#[test]
+fn the_files_in_config_are_read() {
+    let folder = repository().join("config");
+    let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
+    assert_eq!(settings.without_effect(), [""; 0]);
+    let policies = config::read_policies(&settings.policies, &settings.fallback).expect("good policies");
+    let names = |path: PathBuf| -> Vec<String> {
+        let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(folder.clone()), ["jidoka.yaml", "policies"]);
+    assert_eq!(names(folder.join("policies")).len(), policies.policies().len());
+
+    let embedded: Vec<(String, String)> = jidoka::dev::POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+    let embedded = PolicySet::read(&embedded, &FallbackReview::default()).expect("good policies");
+    let hashes = |set: &PolicySet| set.policies().iter().map(|policy| policy.hash).collect::<Vec<_>>();
+    assert_eq!(hashes(&embedded), hashes(&policies), "`dev` runs other policies than those in config/");
+}
+
+/// Writes `files` into a folder of their own.
+fn written(name: &str, files: &[(String, String)]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(crate::kafka::unique(name));
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a file in a folder")).expect("a folder can be made");
+        std::fs::write(path, text).expect("a file can be written");
+    }
+    folder
+}
