@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
-use crate::stream::fault::{Fault, Reaction, Step};
+use crate::stream::fault::{Fault, Reaction, Step, code_of};
 use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
@@ -66,6 +67,16 @@ impl TransactionalProducer {
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.producer.client().fatal_error().is_some()
+    }
+
+    /// Why the open transaction has failed, where `symptom` is only what came of it: what is not sent yet is purged then, and
+    /// nothing more is taken. librdkafka tells the reason in answer to any transactional call; to begin once more is the one
+    /// that asks no broker, and while a transaction is open it changes nothing.
+    fn cause(&self, symptom: Fault) -> Fault {
+        match self.producer.begin_transaction() {
+            Err(error) if code_of(&error) != Some(RDKafkaErrorCode::State) => Fault::of(Step::Send, &error),
+            _ => symptom,
+        }
     }
 
     /// Serves callbacks while nothing is sent.
@@ -159,7 +170,8 @@ impl Transaction<'_> {
         loop {
             self.producer.producer.poll(Duration::ZERO);
             if let Some(fault) = self.producer.reports.take_delivery_fault() {
-                return Err(fault);
+                // Another code than that of a purge says itself what is wrong with the record.
+                return Err(if fault.reaction == Reaction::Abort { self.producer.cause(fault) } else { fault });
             }
             if self.producer.producer.in_flight_count() == 0 {
                 return Ok(());
@@ -209,7 +221,8 @@ impl Outbox for Transaction<'_> {
             let Err((error, refused)) = self.producer.producer.send(base) else { return Ok(()) };
             let fault = Fault::of(Step::Send, &error);
             if fault.reaction != Reaction::Retry {
-                return Err(fault);
+                let failed_before = code_of(&error) == Some(RDKafkaErrorCode::State);
+                return Err(if failed_before { self.producer.cause(fault) } else { fault });
             }
             self.within_time()?;
             self.producer.producer.poll(Duration::ZERO);
