@@ -213,3 +213,6 @@ impl Processor for Gate {
         self.control.is_halted()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,6 @@ fn holding(trigger: &Trigger, result: ResultKind) -> Holds {
         Missed::Skip => Holds::No,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub(super) struct GatePartition {
     pub chain: Chain,
     pub window: DedupWindow,
     pub position: Position,
-    /// What is written before its first record: offsets that will never be read, or only that it has begun.
+    /// What is written before its first record: offsets that will never be read, or only where it stands.
     pub opening: Option<Opening>,
     opened: bool,
     partitions_at_start: i32,

@@ -1,7 +1,7 @@
 //! Taking over an input partition: where to go on, what is remembered, and what must not be skipped in silence.
 //!
-//! `progress` alone says where to go on. The group's offset fences and shows lag; of it only one thing is read here: that it
-//! exists although there is no progress, which means that progress was lost.
+//! `progress` alone says where to go on. The group's offset fences and shows lag. It is read here for two things: that it exists
+//! although there is no progress, which means that progress was lost; and that it says something else, which is set right.
 
 use crate::audit::GapCause;
 use crate::config::{Source, Start};
@@ -69,7 +69,9 @@ impl Taking<'_> {
             });
         }
         let window = self.rebuild_window(decoder, &progress, extent)?;
-        Ok(self.ready(&progress, window, None))
+        // Offsets that were reset or expired are set right at once, and not only when the next record comes.
+        let is_shown = self.log.group_offset(self.input, &self.source.name)? == Some(next);
+        Ok(self.ready(&progress, window, (!is_shown).then_some(Opening { gap: None })))
     }
 
     fn ready(&self, progress: &Progress, window: DedupWindow, opening: Option<Opening>) -> Restored {

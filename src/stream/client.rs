@@ -131,6 +131,7 @@ pub type LagListener = Box<dyn Fn(&Statistics) + Send + Sync>;
 #[derive(Default)]
 pub struct Reports {
     reassignments: Mutex<Vec<Reassignment>>,
+    awaits_assign: AtomicBool,
     delivery: Mutex<Option<Fault>>,
     stopping: Mutex<Option<Fault>>,
     connected: AtomicBool,
@@ -147,6 +148,17 @@ impl Reports {
     /// What happened to the assignment since the last call, in order.
     pub fn take_reassignments(&self) -> Vec<Reassignment> {
         std::mem::take(&mut *lock(&self.reassignments))
+    }
+
+    /// Whether partitions came that were not assigned yet. Until they are, or an empty list in their place, the consumer
+    /// can neither go on nor be closed: closing would wait for ever.
+    pub fn awaits_assign(&self) -> bool {
+        self.awaits_assign.load(Ordering::Relaxed)
+    }
+
+    /// Partitions were assigned.
+    pub fn assigned(&self) {
+        self.awaits_assign.store(false, Ordering::Relaxed);
     }
 
     /// The first failed delivery since the last call.
@@ -224,6 +236,7 @@ impl ConsumerContext for StreamContext {
         partitions: &mut TopicPartitionList,
     ) {
         if kind == rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.0.awaits_assign.store(true, Ordering::Relaxed);
             lock(&self.0.reassignments).push(Reassignment::Came(partitions.clone()));
             return;
         }

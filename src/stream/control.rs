@@ -61,6 +61,15 @@ impl ControlFollower {
         self.view.load().accepted_gap(source, partition).cloned()
     }
 
+    /// A follower that has just read these orders to their end.
+    #[cfg(test)]
+    pub(crate) fn sure_of(view: ControlView) -> Self {
+        let follower = Self::new(Duration::from_secs(3_600));
+        follower.view.store(Arc::new(view));
+        follower.sure_as_of(Instant::now());
+        follower
+    }
+
     fn sure_as_of(&self, moment: Instant) {
         let millis = moment.saturating_duration_since(self.born).as_millis();
         self.sure_at_ms.store(i64::try_from(millis).unwrap_or(i64::MAX), Ordering::Release);

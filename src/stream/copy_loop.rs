@@ -6,15 +6,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::stream::batch::BatchLimits;
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
+use crate::stream::fault::{Reaction, Step, reaction};
+
+/// Assigns what the group gives, and says nothing.
+struct Plain;
+
+impl ClientContext for Plain {
+    fn stats(&self, _: Statistics) {}
+}
+
+impl ConsumerContext for Plain {}
 
 /// What is copied, and where to.
 #[derive(Clone, Debug)]
@@ -39,10 +51,10 @@ impl CopyLoop {
     /// # Errors
     /// With whatever went wrong first.
     pub fn run(&self, stop: &dyn Fn() -> bool, committed: &mut dyn FnMut(&[i64])) -> KafkaResult<()> {
-        let consumer: BaseConsumer = {
+        let consumer: BaseConsumer<Plain> = {
             let mut config = self.clients.subscriber(self.worker);
             config.set("auto.offset.reset", "earliest");
-            config.create()?
+            BaseConsumer::from_config_and_context(&config, Plain)?
         };
         consumer.subscribe(&[&self.input])?;
         let config = self.clients.producer(self.worker, 1_000_000);
@@ -60,13 +72,22 @@ impl CopyLoop {
         Ok(())
     }
 
-    fn turn(&self, consumer: &BaseConsumer, producer: &BaseProducer<StreamContext>, appended: &mut Vec<i64>) -> KafkaResult<()> {
+    fn turn(
+        &self,
+        consumer: &BaseConsumer<Plain>,
+        producer: &BaseProducer<StreamContext>,
+        appended: &mut Vec<i64>,
+    ) -> KafkaResult<()> {
         let mut next: Vec<(i32, i64)> = Vec::new();
         let mut deadline: Option<Instant> = None;
         while appended.len() < self.batch.max_records {
             let wait = deadline.map_or(Duration::from_millis(100), |deadline| deadline.saturating_duration_since(Instant::now()));
             let Some(message) = consumer.poll(wait) else { break };
-            let message = message?;
+            let message = match message {
+                Ok(message) => message,
+                Err(error) if reaction(Step::Poll, &error) == Reaction::GoOn => continue,
+                Err(error) => return Err(error),
+            };
             if deadline.is_none() {
                 deadline = Some(Instant::now() + self.batch.linger);
                 producer.begin_transaction()?;

@@ -47,8 +47,11 @@ impl LogReader {
             BaseConsumer::from_config_and_context(config, StreamContext(Arc::clone(&reports)))
                 .map_err(|error| Fault::of(Step::Create, &error))
         };
-        let committed = make(&settings.reader())?;
         let mut config = settings.reader();
+        // A log ends with a marker that is never shown, so its end is only learnt from a fetch that found nothing. The broker
+        // waits that long for more before it says so, once for every partition that is restored.
+        config.set("fetch.wait.max.ms", "10");
+        let committed = make(&config)?;
         config.set("isolation.level", "read_uncommitted");
         let uncommitted = make(&config)?;
         Ok(Self { committed, uncommitted, reports, deadline: Instant::now() + settings.restore_timeout })
@@ -121,6 +124,8 @@ impl LogReader {
         if extent.low >= extent.high {
             return Ok(());
         }
+        // Asked for what it teaches the client: who leads the partition. An assignment alone would wait a second for that.
+        ask_extent(&self.committed, partition)?;
         let mut position = TopicPartitionList::new();
         position
             .add_partition_offset(&partition.topic, partition.partition, Offset::Offset(extent.low))

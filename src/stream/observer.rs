@@ -18,7 +18,7 @@ pub trait StreamObserver: Send + Sync {
     fn waiting(&self, partition: &InputPartition, reason: &str);
     /// A partition went elsewhere.
     fn lost(&self, partition: &InputPartition);
-    /// Partitions were restored.
+    /// The worker has joined its group and was given partitions, which are restored; or none, where others have them all.
     fn restored(&self, partitions: usize, took: Duration);
     /// A transaction begins: from here the watchdog counts.
     fn turn_began(&self);

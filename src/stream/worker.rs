@@ -67,6 +67,7 @@ pub fn run(
                     consumer: &consumer,
                     producer: None,
                     held: BTreeMap::new(),
+                    flow: Flow::Open,
                 };
                 let ended = session.run();
                 session.end();
@@ -112,6 +113,14 @@ enum Holding {
     Waiting,
 }
 
+/// Whether input is read at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    Open,
+    /// An operator ordered that nothing is read.
+    Halted,
+}
+
 /// The life of one consumer and one producer.
 struct Session<'s> {
     settings: &'s WorkerSettings,
@@ -122,13 +131,13 @@ struct Session<'s> {
     consumer: &'s BaseConsumer<StreamContext>,
     producer: Option<TransactionalProducer>,
     held: BTreeMap<InputPartition, Holding>,
+    flow: Flow,
 }
 
 impl<'s> Session<'s> {
     fn run(&mut self) -> Result<(), Fault> {
         let mut batch = Batch::default();
         let mut asked = Instant::now();
-        let mut paused = false;
         while !self.observer.is_stopping() {
             batch.collect(self.consumer, &self.settings.batch)?;
             if let Some(fault) = self.reports.stopping_fault() {
@@ -142,10 +151,7 @@ impl<'s> Session<'s> {
                 asked = Instant::now();
                 self.ask_waiting()?;
             }
-            if self.processor.halted() != paused {
-                paused = !paused;
-                self.pause(paused, &mut batch)?;
-            }
+            self.heed_operators(&mut batch)?;
             if !batch.is_empty() || self.processor.wants_turn() {
                 self.turn(&batch)?;
                 batch.clear();
@@ -156,8 +162,14 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Forgets all partitions: whoever comes next restores them.
+    /// Forgets all partitions: whoever comes next restores them. What came and could not be restored, or came too late, is
+    /// declined, or else closing the consumer would wait for its assignment for ever.
     fn end(&mut self) {
+        if self.reports.awaits_assign()
+            && let Err(error) = self.consumer.incremental_assign(&TopicPartitionList::new())
+        {
+            tracing::debug!(%error, "partitions that came at the end could not be declined");
+        }
         for partition in std::mem::take(&mut self.held).into_keys() {
             self.processor.lose(&partition);
             self.observer.lost(&partition);
@@ -202,9 +214,9 @@ impl<'s> Session<'s> {
     /// Restores partitions and begins to read them where they were left.
     fn take(&mut self, partitions: &[InputPartition]) -> Result<(), Fault> {
         let mut assignment = TopicPartitionList::new();
-        let mut waiting = TopicPartitionList::new();
+        let mut paused = TopicPartitionList::new();
+        let began = Instant::now();
         if !partitions.is_empty() {
-            let began = Instant::now();
             let mut log = LogReader::open(&self.settings.clients)?;
             for partition in partitions {
                 let (offset, holding) = match self.processor.take(partition, &mut log)? {
@@ -214,21 +226,24 @@ impl<'s> Session<'s> {
                     }
                     Taken::Wait(reason) => {
                         self.observer.waiting(partition, &reason);
-                        waiting.add_partition(&partition.topic, partition.partition);
                         (Offset::End, Holding::Waiting)
                     }
                 };
+                if holding == Holding::Waiting || self.flow == Flow::Halted {
+                    paused.add_partition(&partition.topic, partition.partition);
+                }
                 self.held.insert(partition.clone(), holding);
                 assignment
                     .add_partition_offset(&partition.topic, partition.partition, offset)
                     .map_err(|error| Fault::of(Step::Assign, &error))?;
             }
-            self.observer.restored(partitions.len(), began.elapsed());
         }
         self.consumer.incremental_assign(&assignment).map_err(|error| Fault::of(Step::Assign, &error))?;
-        if waiting.count() > 0 {
-            self.consumer.pause(&waiting).map_err(|error| Fault::of(Step::Assign, &error))?;
+        self.reports.assigned();
+        if paused.count() > 0 {
+            self.consumer.pause(&paused).map_err(|error| Fault::of(Step::Assign, &error))?;
         }
+        self.observer.restored(partitions.len(), began.elapsed());
         Ok(())
     }
 
@@ -253,7 +268,10 @@ impl<'s> Session<'s> {
             }
         }
         self.seek(&ready)?;
-        self.resume(ready.iter().map(|(partition, _)| partition))
+        match self.flow {
+            Flow::Open => self.resume(ready.iter().map(|(partition, _)| partition)),
+            Flow::Halted => Ok(()),
+        }
     }
 
     fn resume<'p>(&self, partitions: impl Iterator<Item = &'p InputPartition>) -> Result<(), Fault> {
@@ -265,9 +283,13 @@ impl<'s> Session<'s> {
     }
 
     /// An operator's halt, or its end. What was polled and not yet handled is read again later.
-    fn pause(&mut self, pause: bool, batch: &mut Batch<'s>) -> Result<(), Fault> {
+    fn heed_operators(&mut self, batch: &mut Batch<'s>) -> Result<(), Fault> {
+        let ordered = if self.processor.halted() { Flow::Halted } else { Flow::Open };
+        if std::mem::replace(&mut self.flow, ordered) == ordered {
+            return Ok(());
+        }
         let reading = || self.held.iter().filter(|(_, holding)| **holding == Holding::Reading).map(|(partition, _)| partition);
-        if !pause {
+        if ordered == Flow::Open {
             return self.resume(reading());
         }
         let list = list(reading());
@@ -312,7 +334,7 @@ impl<'s> Session<'s> {
             self.processor.process(&Incoming::of(message), &mut transaction)?;
         }
         self.processor.finish(&mut transaction)?;
-        let offsets = offsets(self.held.keys(), self.processor, batch)?;
+        let offsets = offsets(self.held.keys(), self.processor)?;
         if self.consumer.assignment_lost() {
             let sentence = "the group gave this worker's input away while it was deciding".to_owned();
             return Err(Fault { reaction: Reaction::Abort, reason: "rebalance", sentence });
@@ -376,17 +398,11 @@ fn list<'p>(partitions: impl Iterator<Item = &'p InputPartition>) -> TopicPartit
     list
 }
 
-/// Last handled + 1 for every partition of the batch; of a turn without input the unchanged positions of all partitions,
-/// because a transaction without offsets is not fenced. The one place where the 1 is added is the processor's.
-fn offsets<'p>(
-    held: impl Iterator<Item = &'p InputPartition>,
-    processor: &dyn Processor,
-    batch: &Batch<'_>,
-) -> Result<TopicPartitionList, Fault> {
+/// Last handled + 1 of every partition that is read, whether this turn changed it or not: a transaction without offsets is
+/// not fenced. The one place where the 1 is added is the processor's.
+fn offsets<'p>(held: impl Iterator<Item = &'p InputPartition>, processor: &dyn Processor) -> Result<TopicPartitionList, Fault> {
     let mut offsets = TopicPartitionList::new();
-    let touched: Vec<InputPartition> = batch.first_offsets().into_iter().map(|(partition, _)| partition).collect();
-    let partitions: Vec<&InputPartition> = if touched.is_empty() { held.collect() } else { touched.iter().collect() };
-    for partition in partitions {
+    for partition in held {
         if let Some(next) = processor.next_offset(partition) {
             let mut element = offsets.add_partition(&partition.topic, partition.partition);
             element.set_offset(Offset::Offset(next.offset)).map_err(|error| Fault::of(Step::Offsets, &error))?;

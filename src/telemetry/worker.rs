@@ -101,8 +101,12 @@ impl StreamObserver for WorkerObserver {
 
     fn restored(&self, partitions: usize, took: Duration) {
         self.health.is_ready(&joining(self.role, self.worker));
+        if partitions == 0 {
+            tracing::debug!(role = self.role, worker = self.worker, "joined; others have all partitions");
+            return;
+        }
         self.metrics.restore_duration.with_label_values(&[self.role]).set(took.as_secs_f64());
-        tracing::info!(role = self.role, worker = self.worker, partitions, took_ms = took.as_millis(), "restored");
+        tracing::info!(role = self.role, worker = self.worker, partitions, ?took, "restored");
     }
 
     fn turn_began(&self) {

@@ -71,3 +71,6 @@ fn entropy(event: &Event<'_>) -> Result<f64, &'static str> {
         _ => Ok((sum / f64::from(count).ln()).clamp(0.0, 1.0)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,14 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod config_errors;
 mod deploy;
 mod dev;
-mod purity;
-
+mod examples;
+mod gate;
 mod kafka;
 mod produce;
+mod purity;
 mod readme;
+mod schemas;
 mod topics;

@@ -20,6 +20,7 @@ pub(super) struct Counts {
     ages_ms: Mutex<Vec<i64>>,
     touched: Mutex<Vec<usize>>,
     aborted: AtomicU64,
+    failed: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -38,6 +39,7 @@ impl Counts {
             ages_ms: Mutex::default(),
             touched: Mutex::default(),
             aborted: AtomicU64::new(0),
+            failed: Mutex::default(),
         }
     }
 
@@ -63,6 +65,15 @@ impl Counts {
 
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// A worker ended before it was asked to.
+    pub fn fail(&self, reason: &str) {
+        lock(&self.failed).get_or_insert_with(|| reason.to_owned());
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.failed).clone()
     }
 
     pub fn stop(&self) {

@@ -23,7 +23,7 @@ use crate::stream::topics::{Topic, TopicsContext, apply, create};
 use crate::stream::worker::{WorkerSettings, run as run_worker};
 use crate::telemetry::metrics::{GateMetrics, Metrics};
 
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(2);
 const EVENTS: [&[u8]; 2] =
     [include_bytes!("../../dev/data/adult/events.jsonl.gz"), include_bytes!("../../dev/data/credit_default/events.jsonl.gz")];
 const POLICIES: [(&str, &str); 2] = [
@@ -173,7 +173,10 @@ impl<'a> Bench<'a> {
                 Side::Gate => self.gates(scope, &settings, &clients, batch, counts),
             };
             let workers = match prepared {
-                Ok(work) => work.into_iter().map(|work| scope.spawn(move || work(counts))).collect::<Vec<_>>(),
+                Ok(work) => work
+                    .into_iter()
+                    .map(|work| scope.spawn(move || work(counts).inspect_err(|reason| counts.fail(reason))))
+                    .collect::<Vec<_>>(),
                 Err(reason) => return Err(reason),
             };
             let result = during(counts);
@@ -285,6 +288,9 @@ fn renamed(line: &[u8], id: &str) -> Vec<u8> {
 fn wait(what: &str, counts: &Counts, mut until: impl FnMut() -> bool) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     while !until() {
+        if let Some(reason) = counts.failure() {
+            return Err(reason);
+        }
         if Instant::now() > deadline {
             return Err(format!("waited {} s in vain for {what} ({} records done)", PATIENCE.as_secs(), counts.done()));
         }

@@ -7,6 +7,9 @@ use crate::stream::record::{Outbox, Outgoing};
 
 /// How much of the original's headers is kept.
 const ORIGINAL_HEADERS_MAX: usize = 8_192;
+/// What a header costs beyond its name and value: their lengths, each of up to five bytes. Counted, because thousands of
+/// headers without a value would otherwise make the record larger than any topic takes, and it would be tried for ever.
+const HEADER_LENGTHS: usize = 10;
 /// A longer key is not kept.
 const KEY_MAX: usize = 1_024;
 /// Detail is a sentence.
@@ -43,7 +46,7 @@ impl Emitter {
         let mut left = ORIGINAL_HEADERS_MAX;
         for (name, value) in record.headers.iter() {
             let value = value.unwrap_or_default();
-            let Some(rest) = left.checked_sub(name.len() + value.len()) else { break };
+            let Some(rest) = left.checked_sub(name.len() + value.len() + HEADER_LENGTHS) else { break };
             left = rest;
             headers.push((name, value));
         }

@@ -117,7 +117,19 @@ impl Cluster {
                 action: format!("create {name}"),
                 reason: code.to_string(),
             }),
-            _ => Ok(()),
+            _ => self.await_leaders(name),
+        }
+    }
+
+    /// A new topic can be written to once all its partitions are led.
+    fn await_leaders(&self, name: &str) -> Result<(), TopicsError> {
+        loop {
+            let metadata = self.metadata()?;
+            let led = |topic: &MetadataTopic| topic.partitions().iter().all(|partition| partition.leader() >= 0);
+            if metadata.topics().iter().any(|topic| topic.name() == name && exists(topic) && led(topic)) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

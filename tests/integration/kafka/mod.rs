@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cluster::{Cluster, PASSWORD, USER, login};
+pub use node::signal;
 
 /// Whether tests that need a Kafka run. With `JIDOKA_TESTS=no-kafka` they do not, and a line says so for each.
 pub fn required() -> bool {

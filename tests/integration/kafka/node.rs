@@ -175,7 +175,8 @@ fn alive(pid: u32) -> bool {
     shell_kill("0", pid)
 }
 
-fn signal(name: &str, pid: u32) {
+/// Sends a signal to a process that must be there.
+pub fn signal(name: &str, pid: u32) {
     assert!(shell_kill(name, pid), "signal {name} did not reach process {pid}");
 }
 

@@ -1,0 +1,106 @@
+//! A warm gate allocates nothing for a readable event, whether it is released or held: the claim of [`Emitter`] and of the
+//! decoder, counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use super::*;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what each thread asks for.
+struct Counting;
+
+// SAFETY: everything is the system allocator's; counting in a `Cell` without a destructor allocates nothing itself.
+#[expect(unsafe_code, reason = "an allocator cannot be written without; this one is only in the tests")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATED.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATED.with(Cell::get);
+    work();
+    ALLOCATED.with(Cell::get) - before
+}
+
+/// Keeps nothing but the count.
+struct Counter(usize);
+
+impl Outbox for Counter {
+    fn record_bytes_max(&self) -> usize {
+        1_000_000
+    }
+
+    fn send(&mut self, record: Outgoing<'_>) -> Result<(), Fault> {
+        assert!(!record.headers.is_empty());
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+/// Decides `values`, a transaction each hundred.
+fn decide(gate: &mut Gate, first: i64, values: &[Vec<u8>]) -> usize {
+    let (mut outbox, mut offset) = (Counter(0), first);
+    for batch in values.chunks(100) {
+        for value in batch {
+            gate.process(&incoming(offset, value), &mut outbox).expect("a counter takes everything");
+            offset += 1;
+        }
+        gate.finish(&mut outbox).expect("a counter takes everything");
+        gate.committed();
+    }
+    outbox.0
+}
+
+#[test]
+fn a_warm_gate_allocates_nothing() {
+    assert!(allocations(|| drop(std::hint::black_box(Box::new(1)))) > 0, "the counter counts");
+    let rich =
+        r#""features":{"age":57,"job":"a \"quoted\" one"},"probabilities":{"yes":0.9,"no":0.1},"flags":["x"],"amount":10.50"#;
+    let members = |outcome: &str| match outcome {
+        "released" => rich.to_owned(),
+        "held" => rich.replace("0.9", "0.6").replace("0.1}", "0.4}"),
+        other => panic!("{other}"),
+    };
+    for (outcome, records) in [("released", 2), ("held", 4)] {
+        let values: Vec<Vec<u8>> = (0..12_000)
+            .map(|n| {
+                format!(r#"{{"event_id":"{n:08}","model":{{"name":"m"}},"prediction":"yes",{}}}"#, members(outcome)).into_bytes()
+            })
+            .collect();
+        let mut gate = gate(GateSettings { window: 500, ..settings() }, None);
+        // Long enough for the window to have taken its final size: it is rehashed some windows after it is full.
+        decide(&mut gate, 0, &values[..8_000]);
+        let mut sent = 0;
+        let allocated = allocations(|| sent = decide(&mut gate, 8_000, &values[8_000..]));
+        assert_eq!(sent, 4_000 * records + 40, "{outcome}");
+        assert_eq!(allocated, 0, "allocations for 4,000 {outcome} events");
+    }
+    // The repeated event's entry is as cheap.
+    let mut gate = gate(settings(), None);
+    let same = vec![event("same", "0.9"); 2_000];
+    decide(&mut gate, 0, &same);
+    let mut sent = 0;
+    assert_eq!(allocations(|| sent = decide(&mut gate, 2_000, &same)), 0, "allocations for 2,000 duplicates");
+    assert_eq!(sent, 2_020);
+}

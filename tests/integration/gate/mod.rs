@@ -1,0 +1,11 @@
+//! The gate as its users run it: real processes on a real Kafka, judged by an oracle that shares no code with them.
+//!
+//! ```text
+//! events ─→ input topic ─→ process (the binary, killed and stopped as a test likes) ─→ topics ─→ books ─→ oracle
+//! ```
+
+mod books;
+mod events;
+mod exactly_once;
+mod oracle;
+mod process;
