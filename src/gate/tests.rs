@@ -178,8 +178,11 @@ fn assert_chained(outbox: &FakeOutbox, mut n: u64, mut prev: Option<String>) -> 
     (n, prev)
 }
 
+/// Topic, partition, key, value and headers of a record.
+type Timeless = (String, i32, Option<String>, Value, BTreeMap<String, Vec<u8>>);
+
 /// The records without what time and chance put into them; the chain's hashes follow from those.
-fn timeless(outbox: &FakeOutbox) -> Vec<(String, i32, Option<String>, Value, BTreeMap<String, Vec<u8>>)> {
+fn timeless(outbox: &FakeOutbox) -> Vec<Timeless> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(members) => {
@@ -356,6 +359,10 @@ fn a_dead_letter_keeps_the_original_as_far_as_the_bounds_go() {
     ] {
         assert_eq!(whole.header(name), Some(expected), "{name}");
     }
+    let example: Value = serde_json::from_str(include_str!("../../schemas/examples/dead-letter-headers.json")).expect("JSON");
+    let documented: Vec<&String> = example.as_object().expect("an object").keys().collect();
+    let own: Vec<&String> = whole.headers.iter().map(|(name, _)| name).take(documented.len()).collect();
+    assert_eq!(own, documented, "the headers that schemas/ documents, before the original's");
     assert_eq!(length(&letter(1_000, 1_000_000, &headers, b"k")), Some(1_000));
     // Whatever the producer made its headers and key of, the record fits (the fake checks): it can never be stuck.
     let long_key = vec![b'k'; 5_000];

@@ -5,16 +5,19 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
-use crate::stream::fault::{Fault, Reaction, Step};
+use crate::stream::fault::{Fault, Reaction, Step, code_of};
 use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
 const LOOK_EVERY: Duration = Duration::from_micros(150);
+/// How long the cause of a failure is asked for.
+const CAUSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
@@ -66,6 +69,16 @@ impl TransactionalProducer {
         self.producer.client().fatal_error().is_some()
     }
 
+    /// Why the open transaction has failed, where `symptom` is only what came of it: what is not sent yet is purged then, and
+    /// nothing more is taken. librdkafka tells the reason in answer to any transactional call; to begin once more is the one
+    /// that asks no broker, and while a transaction is open it changes nothing.
+    fn cause(&self, symptom: Fault) -> Fault {
+        match self.producer.begin_transaction() {
+            Err(error) if code_of(&error) != Some(RDKafkaErrorCode::State) => Fault::of(Step::Send, &error),
+            _ => symptom,
+        }
+    }
+
     /// Serves callbacks while nothing is sent.
     pub fn idle(&self) {
         self.producer.poll(Duration::ZERO);
@@ -113,7 +126,9 @@ impl Transaction<'_> {
     /// After any error the caller aborts or rebuilds, as the fault says; nothing is visible unless the outcome is unknown.
     pub fn commit(mut self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Fault> {
         assert!(offsets.count() > 0, "a transaction without offsets is not fenced by the group");
-        self.drain()?;
+        if let Err(fault) = self.drain() {
+            return Err(self.cause(offsets, group).unwrap_or(fault));
+        }
         self.producer.retrying(Step::Offsets, |producer, left| producer.send_offsets_to_transaction(offsets, group, left))?;
         // Anything in flight here would make the commit wait in steps of 100 ms, and would mean that drain is wrong.
         assert_eq!(self.producer.producer.in_flight_count(), 0, "nothing is in flight at a commit");
@@ -155,7 +170,8 @@ impl Transaction<'_> {
         loop {
             self.producer.producer.poll(Duration::ZERO);
             if let Some(fault) = self.producer.reports.take_delivery_fault() {
-                return Err(fault);
+                // Another code than that of a purge says itself what is wrong with the record.
+                return Err(if fault.reaction == Reaction::Abort { self.producer.cause(fault) } else { fault });
             }
             if self.producer.producer.in_flight_count() == 0 {
                 return Ok(());
@@ -163,6 +179,15 @@ impl Transaction<'_> {
             self.within_time()?;
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Why records were not delivered, where that is for a person to mend: a topic that may not be written to only shows as
+    /// records that librdkafka purged. It tells the cause in answer to the next transactional call; of those, adding offsets
+    /// is the one that cannot make anything visible.
+    fn cause(&self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Option<Fault> {
+        let answer = self.producer.producer.send_offsets_to_transaction(offsets, group, CAUSE_WITHIN);
+        let fault = Fault::of(Step::Send, &answer.err()?);
+        (fault.reaction == Reaction::Stop).then_some(fault)
     }
 
     fn left(&self) -> Duration {
@@ -196,7 +221,8 @@ impl Outbox for Transaction<'_> {
             let Err((error, refused)) = self.producer.producer.send(base) else { return Ok(()) };
             let fault = Fault::of(Step::Send, &error);
             if fault.reaction != Reaction::Retry {
-                return Err(fault);
+                let failed_before = code_of(&error) == Some(RDKafkaErrorCode::State);
+                return Err(if failed_before { self.producer.cause(fault) } else { fault });
             }
             self.within_time()?;
             self.producer.producer.poll(Duration::ZERO);

@@ -8,6 +8,7 @@ mod dev;
 mod examples;
 mod gate;
 mod kafka;
+mod mock_faults;
 mod produce;
 mod purity;
 mod readme;

@@ -115,16 +115,40 @@ fn a_record_that_lost_a_field_or_has_another_type_is_refused_by_both_forms() {
 fn both_forms_name_the_same_fields() {
     for (name, (json, avro)) in schemas() {
         let Some(avro) = avro else { continue };
-        let mut comparison = Comparison { json: &json, avro: &avro, differences: Vec::new() };
-        match (&avro.source, json.get("oneOf").and_then(Value::as_array)) {
-            (Value::Array(records), Some(branches)) => {
-                assert_eq!(records.len(), branches.len(), "{name}");
-                records.iter().zip(branches).for_each(|(avro, json)| comparison.same("", avro, json));
-            }
-            (record, _) => comparison.same("", record, &json),
-        }
-        assert!(comparison.differences.is_empty(), "{name}:\n{}", comparison.differences.join("\n"));
+        let differences = differences(&avro, &json);
+        assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
     }
+}
+
+/// A comparison that finds nothing would pass the test above.
+#[test]
+fn differences_between_the_forms_are_found() {
+    let (json, avro) = schemas().remove("progress").expect("a schema of progress");
+    let avro = avro.expect("in both forms");
+    let changes = [
+        ("/$defs/Progress/properties/sha256", json!({"type": "string"})),
+        ("/$defs/Progress/properties/decided_through", json!({"type": ["integer", "null"]})),
+        ("/$defs/Progress/properties/partitions_at_start", json!({"type": "string"})),
+        ("/$defs/ChainHead/required", json!(["n"])),
+        ("/$defs/ChainHead/properties", json!({"n": {"type": "integer"}})),
+    ];
+    for (at, change) in changes {
+        let mut other = json.clone();
+        *other.pointer_mut(at).unwrap_or_else(|| panic!("no {at}")) = change;
+        assert!(!differences(&avro, &other).is_empty(), "a change at {at} is not noticed");
+    }
+}
+
+fn differences(avro: &Avro, json: &Value) -> Vec<String> {
+    let mut comparison = Comparison { json, avro, differences: Vec::new() };
+    match (&avro.source, json.get("oneOf").and_then(Value::as_array)) {
+        (Value::Array(records), Some(branches)) => {
+            assert_eq!(records.len(), branches.len(), "as many kinds of records in both forms");
+            records.iter().zip(branches).for_each(|(avro, json)| comparison.same("", avro, json));
+        }
+        (record, _) => comparison.same("", record, json),
+    }
+    comparison.differences
 }
 
 /// The codes of the schema are those of the program.

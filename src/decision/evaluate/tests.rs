@@ -1,3 +1,6 @@
+#![expect(clippy::float_cmp, reason = "scores and shares are rounded: they are equal or wrong")]
+
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -192,6 +195,7 @@ fn an_error_holds_unless_the_trigger_says_skip_and_counts_as_its_severity() {
 
 #[test]
 fn a_timeout_is_more_than_the_budget_of_the_trigger_itself() {
+    use ResultKind::{Miss, Timeout};
     let two = |settings: &str| {
         format!(
             "triggers:\n  - {{ id: one, budget: 10ms, confidence: {{ measure: top_probability, below: 0.62 }}{settings} }}\n  \
@@ -201,7 +205,6 @@ fn a_timeout_is_more_than_the_budget_of_the_trigger_itself() {
     let decide =
         |settings: &str, meter: &[u64]| Situation { meter: meter.to_vec(), ..Situation::policy(&two(settings)) }.decide();
     let kinds = |decision: &Decision| decision.results.iter().map(|result| result.result).collect::<Vec<_>>();
-    use ResultKind::{Miss, Timeout};
     // The time before the first trigger (decoding) is nobody's; each trigger's is its own.
     let in_time = decide("", &[500, 510, 520, 530]);
     assert_eq!((in_time.outcome, kinds(&in_time)), (Outcome::Released, vec![Miss, Miss]));
@@ -285,13 +288,15 @@ fn describe(
     let (mut policy, mut meter, mut holds) = ("triggers:\n".to_owned(), vec![0], false);
     for (number, (limit, skip_error, skip_timeout, slow, severity)) in triggers.iter().enumerate() {
         let word = |skip: &bool| if *skip { "skip" } else { "hold" };
-        policy += &format!(
+        writeln!(
+            policy,
             "  - {{ id: t{number}, budget: 10ms, severity: {severity}, on_error: {}, on_timeout: {}, \
-             confidence: {{ measure: class, label: a, below: {} }} }}\n",
+             confidence: {{ measure: class, label: a, below: {} }} }}",
             word(skip_error),
             word(skip_timeout),
             f64::from(*limit) / 100.0
-        );
+        )
+        .expect("a String takes everything");
         meter.push(meter[number] + if *slow { 11 } else { 10 });
         holds |= match (*slow, readable) {
             (true, _) => !skip_timeout,
@@ -302,7 +307,8 @@ fn describe(
     let label = if readable { "a" } else { "z" };
     let outcome = format!(r#""probabilities":{{"{label}":{},"b":0}}"#, f64::from(top) / 100.0);
     if aged {
-        policy += &format!("max_age: 1s\non_late: {}\n", if hold_late { "hold" } else { "decide" });
+        let on_late = if hold_late { "hold" } else { "decide" };
+        writeln!(policy, "max_age: 1s\non_late: {on_late}").expect("a String takes everything");
         holds |= hold_late && age > 1_000;
     }
     let (key, value, stops) = [
