@@ -23,7 +23,7 @@ use jidoka::stream::processor::{InputPartition, NextOffset, Processor, Taken};
 use jidoka::stream::record::{Incoming, Outbox, Outgoing};
 use jidoka::stream::worker::{WorkerSettings, run};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const BROKER: i32 = 1;
 
 /// What lasts beyond a session, as the output topics do for the gate: what was committed, in order.
@@ -232,9 +232,8 @@ impl Stage {
     fn await_all(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while self.committed.next() < self.sent {
-            if self.worker.as_ref().is_some_and(JoinHandle::is_finished) {
-                panic!("the worker ended: {:?}", self.ended());
-            }
+            let ended = self.worker.as_ref().is_some_and(JoinHandle::is_finished);
+            assert!(!ended, "the worker ended: {:?}", self.ended());
             assert!(
                 Instant::now() < deadline,
                 "committed {} of {}, aborts {:?}, rebuilds {:?}",

@@ -243,10 +243,10 @@ fn is_json_text(schema: &Value) -> bool {
 fn collect_named(schema: &Value, named: &mut BTreeMap<String, Value>) {
     match schema {
         Value::Object(members) => {
-            if let (Some(Value::String(kind)), Some(Value::String(name))) = (members.get("type"), members.get("name")) {
-                if kind == "record" || kind == "enum" {
-                    assert!(named.insert(name.clone(), schema.clone()).is_none(), "{name} is defined twice");
-                }
+            if let (Some(Value::String(kind)), Some(Value::String(name))) = (members.get("type"), members.get("name"))
+                && (kind == "record" || kind == "enum")
+            {
+                assert!(named.insert(name.clone(), schema.clone()).is_none(), "{name} is defined twice");
             }
             members.values().for_each(|member| collect_named(member, named));
         }
