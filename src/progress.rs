@@ -20,6 +20,9 @@ pub struct Progress {
     pub chain: Option<ChainHead>,
     /// How many partitions the source had when it was first started: a later one starts at its beginning.
     pub partitions_at_start: i32,
+    /// The first offset that the dedup window may reach back to: what lies before was skipped by a GAP entry, so nothing can
+    /// be a duplicate of it.
+    pub window_from: i64,
 }
 
 /// The key of a partition's progress record.
@@ -46,6 +49,7 @@ impl Progress {
                 None => progress.raw("chain", None),
             }
             progress.integer("partitions_at_start", i64::from(self.partitions_at_start));
+            progress.integer("window_from", self.window_from);
         });
     }
 
@@ -63,6 +67,7 @@ impl Progress {
             appended_at: wire.appended_at.as_deref().map(time).transpose()?,
             chain: wire.chain.map(|head| Ok::<_, String>(ChainHead { n: head.n, hash: hash(&head.hash)? })).transpose()?,
             partitions_at_start: wire.partitions_at_start,
+            window_from: wire.window_from,
         })
     }
 }
@@ -74,6 +79,7 @@ struct Wire {
     appended_at: Option<String>,
     chain: Option<WireHead>,
     partitions_at_start: i32,
+    window_from: i64,
 }
 
 #[derive(Deserialize)]
@@ -95,8 +101,16 @@ mod tests {
             appended_at: Some(Timestamp(1_767_610_001_187)),
             chain: Some(ChainHead { n: 40, hash }),
             partitions_at_start: 6,
+            window_from: 3,
         };
-        let empty = Progress { decided_through: -1, sha256: None, appended_at: None, chain: None, partitions_at_start: 1 };
+        let empty = Progress {
+            decided_through: -1,
+            sha256: None,
+            appended_at: None,
+            chain: None,
+            partitions_at_start: 1,
+            window_from: 0,
+        };
         for progress in [full, empty] {
             let mut out = Vec::new();
             progress.write(&mut out);
@@ -106,7 +120,7 @@ mod tests {
         full.write(&mut out);
         let digits = "ab".repeat(32);
         let golden = format!(
-            r#"{{"decided_through":41,"sha256":"{digits}","appended_at":"2026-01-05T10:46:41.187Z","chain":{{"n":40,"hash":"{digits}"}},"partitions_at_start":6}}"#
+            r#"{{"decided_through":41,"sha256":"{digits}","appended_at":"2026-01-05T10:46:41.187Z","chain":{{"n":40,"hash":"{digits}"}},"partitions_at_start":6,"window_from":3}}"#
         );
         assert_eq!(String::from_utf8(out).expect("text"), golden);
     }
@@ -114,6 +128,6 @@ mod tests {
     #[test]
     fn what_is_no_progress_is_refused() {
         assert!(Progress::read(b"{}").is_err());
-        assert!(Progress::read(br#"{"decided_through":1,"sha256":"zz","partitions_at_start":1}"#).is_err());
+        assert!(Progress::read(br#"{"decided_through":1,"sha256":"zz","partitions_at_start":1,"window_from":0}"#).is_err());
     }
 }

@@ -29,7 +29,7 @@ use screen::{Screen, Start};
 const TOPIC: &str = "inference";
 const TOPIC_PARTITIONS: i32 = 3;
 /// The gate begins to decide within this time, or something is wrong.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// The mock broker keeps 5 MiB of a partition: much faster, and it would drop what is not yet read.
 const RATE_MAX: i64 = 200;
 
@@ -84,7 +84,7 @@ fn show(args: &DevArgs) -> Result<(), Ended> {
     let settings = settings(args, &broker.bootstrap())?;
     let policies = policies(&settings)?;
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
-    let screen = Screen::new(args.output);
+    let screen = Screen::new(args.output, Arc::clone(&stop));
     let plan = GatePlan { settings: &settings, policies, metrics: Arc::new(Metrics::new()), check: TopicCheck::MockBroker };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     screen.start(&Start { bootstrap: &broker.bootstrap(), address: gate.address(), policies: &names, rate: args.rate });
@@ -175,8 +175,14 @@ fn run_course(
         let ended = gate.wait(&course.stop);
         course.gate_ended.store(true, Ordering::Release);
         course.end();
-        let player = player.map_err(cannot_start)?.join().unwrap_or_else(|_| Err(failed("The player panicked.".to_owned())));
-        let watcher = watcher.map_err(cannot_start)?.join().unwrap_or_else(|_| Err(failed("The watcher panicked.".to_owned())));
+        let player = player
+            .map_err(|error| cannot_start(&error))?
+            .join()
+            .unwrap_or_else(|_| Err(failed("The player panicked.".to_owned())));
+        let watcher = watcher
+            .map_err(|error| cannot_start(&error))?
+            .join()
+            .unwrap_or_else(|_| Err(failed("The watcher panicked.".to_owned())));
         ended.and(player).and(watcher)
     })
 }
@@ -185,7 +191,7 @@ fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned())
 }
 
-fn cannot_start(error: std::io::Error) -> Ended {
+fn cannot_start(error: &std::io::Error) -> Ended {
     failed(format!("Cannot start a thread: {error}"))
 }
 

@@ -66,11 +66,16 @@ pub fn fail(exit: Exit, reason: impl Display) -> Exit {
 
 /// Prints a line of the result on standard output. A reader that closed its pipe, like `head`, wanted no more.
 pub fn say(line: impl Display) {
-    if let Err(error) = writeln!(anstream::stdout(), "{line}")
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
+    is_read(line);
+}
+
+/// Prints a line of the result, as [`say`] does; whether anybody still reads. For commands that would go on for ever.
+pub fn is_read(line: impl Display) -> bool {
+    let Err(error) = writeln!(anstream::stdout(), "{line}") else { return true };
+    if error.kind() != io::ErrorKind::BrokenPipe {
         note(format_args!("{} The result cannot be written: {error}", paint(WRONG, "error:")));
     }
+    false
 }
 
 /// Prints a line on standard error; where that is closed there is nobody to tell.

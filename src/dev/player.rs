@@ -21,26 +21,26 @@ pub struct Score<'t> {
     pub limit: Option<u64>,
 }
 
-/// Plays `score` until it ends or `stop`, and counts in `played` what was handed over.
+/// Plays `score` until it ends or `stop`, and counts in `count` what was handed over.
 ///
 /// # Errors
 /// When librdkafka does not take the settings or a record.
-pub fn play(client: &ClientConfig, score: Score<'_>, played: &AtomicU64, stop: &AtomicBool) -> Result<(), String> {
+pub fn play(client: &ClientConfig, score: Score<'_>, count: &AtomicU64, stop: &AtomicBool) -> Result<(), String> {
     let player = Player::new(client, score.topic)?;
     let interval = Duration::from_secs(1) / score.rate.max(1);
     let mut due = Instant::now();
     for record in Events::default() {
-        if score.limit.is_some_and(|limit| played.load(Ordering::Relaxed) >= limit) || !wait_until(due, stop) {
+        if score.limit.is_some_and(|limit| count.load(Ordering::Relaxed) >= limit) || !wait_until(due, stop) {
             break;
         }
         if !send(&player, &record, stop)? {
             break;
         }
-        played.fetch_add(1, Ordering::Release);
+        count.fetch_add(1, Ordering::Release);
         due += interval;
     }
     let deadline = Instant::now() + Duration::from_secs(5);
-    while player.tally().delivered + player.tally().failed < played.load(Ordering::Relaxed) && Instant::now() < deadline {
+    while player.tally().delivered + player.tally().failed < count.load(Ordering::Relaxed) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     match player.tally().first_error {

@@ -26,6 +26,7 @@ pub(super) struct GatePartition {
     pub opening: Option<Opening>,
     opened: bool,
     partitions_at_start: i32,
+    window_from: i64,
 }
 
 /// The first thing written about a partition after it was taken.
@@ -95,6 +96,7 @@ impl GatePartition {
             opening,
             opened: false,
             partitions_at_start: progress.partitions_at_start,
+            window_from: progress.window_from,
             input: input.clone(),
         }
     }
@@ -138,6 +140,7 @@ impl GatePartition {
             appended_at: self.position.staged.appended_at,
             chain: self.chain.head(),
             partitions_at_start: self.partitions_at_start,
+            window_from: self.window_from,
         }
     }
 

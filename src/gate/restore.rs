@@ -61,7 +61,8 @@ impl Taking<'_> {
         if extent.low > next {
             return Ok(match self.accepted_loss(control, next, extent) {
                 Ok((to, by)) => {
-                    let after = Progress { decided_through: to - 1, sha256: None, appended_at: None, ..progress };
+                    let after =
+                        Progress { decided_through: to - 1, sha256: None, appended_at: None, window_from: to, ..progress };
                     let opening = Opening { gap: Some((next, to - 1, GapCause::Lost { by })) };
                     self.ready(&after, DedupWindow::new(self.settings.window), Some(opening))
                 }
@@ -140,7 +141,14 @@ impl Taking<'_> {
             Start::Latest => extent.high,
             Start::At(time) => self.log.offset_at(self.input, time.0)?.max(extent.low),
         };
-        let progress = Progress { decided_through: start - 1, sha256: None, appended_at: None, chain: None, partitions_at_start };
+        let progress = Progress {
+            decided_through: start - 1,
+            sha256: None,
+            appended_at: None,
+            chain: None,
+            partitions_at_start,
+            window_from: start,
+        };
         Ok((progress, Opening { gap: (start > 0).then_some((0, start - 1, GapCause::Start)) }))
     }
 
@@ -171,24 +179,28 @@ impl Taking<'_> {
         Fault::stop("re-created", sentence)
     }
 
-    /// Reads the last `window` offsets again: which events were seen, and whether the last decided record is still the
-    /// one that was decided.
+    /// Reads the last `window` offsets again, as far as they were not skipped: which events were seen, and whether the last
+    /// decided record is still the one that was decided.
     fn rebuild_window(&mut self, decoder: &mut Decoder, progress: &Progress, extent: Extent) -> Result<DedupWindow, Fault> {
         let next = progress.decided_through + 1;
         let mut window = DedupWindow::new(self.settings.window);
         let reach = i64::from(self.settings.window).max(1);
         let mut other_record = false;
-        self.log.read(self.input, Extent { low: (next - reach).max(extent.low), high: next }, |record| {
-            let bytes = record.value.unwrap_or_default();
-            let sha256 = Hash::of(bytes);
-            if record.offset == progress.decided_through && progress.sha256.is_some() {
-                other_record = progress.sha256 != Some(sha256) || progress.appended_at != record.appended_at;
-            }
-            if let Ok(event) = decoder.decode(bytes) {
-                let sighting = Sighting { offset: record.offset, appended_at: record.appended_at };
-                window.see(EventKey::of(event.event_id(), 0), sha256, sighting);
-            }
-        })?;
+        self.log.read(
+            self.input,
+            Extent { low: (next - reach).max(extent.low).max(progress.window_from), high: next },
+            |record| {
+                let bytes = record.value.unwrap_or_default();
+                let sha256 = Hash::of(bytes);
+                if record.offset == progress.decided_through && progress.sha256.is_some() {
+                    other_record = progress.sha256 != Some(sha256) || progress.appended_at != record.appended_at;
+                }
+                if let Ok(event) = decoder.decode(bytes) {
+                    let sighting = Sighting { offset: record.offset, appended_at: record.appended_at };
+                    window.see(EventKey::of(event.event_id(), 0), sha256, sighting);
+                }
+            },
+        )?;
         if other_record {
             return Err(self.recreated(&format!("the record at offset {} is another one", progress.decided_through)));
         }

@@ -209,6 +209,10 @@ fn explain(code: Option<RDKafkaErrorCode>) -> Option<&'static str> {
     })
 }
 
+/// The words of [`Fault::reason`] for which a turn may be aborted.
+pub const ABORT_REASONS: [&str; 10] =
+    ["rebalance", "fenced", "timeout", "too-large", "transport", "authorization", "delivery", "offsets", "commit", "other"];
+
 /// The metric's word for a code: few and fixed.
 fn reason(step: Step, code: Option<RDKafkaErrorCode>) -> &'static str {
     use RDKafkaErrorCode as C;

@@ -8,7 +8,7 @@ use prometheus::Histogram;
 use rdkafka::statistics::Statistics;
 
 use crate::stream::client::LagListener;
-use crate::stream::fault::Fault;
+use crate::stream::fault::{ABORT_REASONS, Fault};
 use crate::stream::observer::StreamObserver;
 use crate::stream::processor::InputPartition;
 use crate::telemetry::health::Health;
@@ -36,6 +36,9 @@ impl WorkerObserver {
         sources: Arc<HashMap<String, String>>,
     ) -> Self {
         health.not_ready(&joining(role, worker), "has not been given its part of the input yet");
+        for reason in ABORT_REASONS {
+            metrics.transaction_aborts.with_label_values(&[role, reason]);
+        }
         let transaction_duration = metrics.transaction_duration.with_label_values(&[role]);
         Self { role, worker, metrics, health, sources, transaction_duration }
     }

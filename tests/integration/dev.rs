@@ -96,3 +96,11 @@ fn ctrl_c_ends_it_with_a_summary() {
     assert!(child.wait().expect("jidoka can be waited for").success());
     assert!(last["type"] == "summary" && count(&last, "decided") > 0, "{last}");
 }
+
+#[test]
+fn it_ends_when_nobody_reads_any_more() {
+    let mut child = dev(&["--rate", "100"]).spawn().expect("jidoka starts");
+    let first = BufReader::new(child.stdout.take().expect("a pipe")).lines().next();
+    assert!(first.is_some_and(|line| line.is_ok_and(|line| line.contains("mock broker"))));
+    ended(child);
+}

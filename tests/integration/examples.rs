@@ -269,7 +269,8 @@ fn case_openings_are_the_examples() {
 
 #[test]
 fn progress_is_the_examples() {
-    let first = Progress { decided_through: -1, sha256: None, appended_at: None, chain: None, partitions_at_start: 6 };
+    let first =
+        Progress { decided_through: -1, sha256: None, appended_at: None, chain: None, partitions_at_start: 6, window_from: 0 };
     let read = Progress::read(example("progress.later.json").as_bytes()).expect("a progress record");
     assert_eq!(read.decided_through, 44);
     assert_eq!(read.sha256, Some(Hash::of(example("inference-event.conflicting.json").as_bytes())));

@@ -1,13 +1,16 @@
 //! How it looks: lines for people, or JSON.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::Style;
 use serde_json::json;
 
-use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, paint, say, thousands};
-use crate::dev::happening::{DeadLetter, Duplicate, Happening, Held};
+use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, paint, thousands};
+use crate::dev::happening::{DeadLetter, Duplicate, Finding, Happening, Held};
 use crate::dev::summary::{BANDS, Counts};
 use crate::dev::watcher::News;
 
@@ -18,6 +21,7 @@ const LIMITS: &str = "not exactly-once, and nothing is kept; --bootstrap, for a 
 /// Where the news goes.
 pub struct Screen {
     output: Output,
+    gone: Arc<AtomicBool>,
 }
 
 /// What is known at the start.
@@ -33,9 +37,15 @@ pub struct Start<'s> {
 }
 
 impl Screen {
-    /// A screen for people or for programs.
-    pub fn new(output: Output) -> Self {
-        Self { output }
+    /// A screen for people or for programs. Sets `gone` where nobody reads any more, as after `| head`.
+    pub fn new(output: Output, gone: Arc<AtomicBool>) -> Self {
+        Self { output, gone }
+    }
+
+    fn say(&self, line: impl Display) {
+        if !is_read(line) {
+            self.gone.store(true, Ordering::Release);
+        }
     }
 
     /// What runs here.
@@ -43,27 +53,27 @@ impl Screen {
         let Start { bootstrap, address, policies, rate } = start;
         let metrics = format!("http://{address}/metrics");
         if self.output == Output::Json {
-            return say(json!({ "type": "start", "broker": BROKER, "bootstrap": bootstrap, "limits": LIMITS,
+            return self.say(json!({ "type": "start", "broker": BROKER, "bootstrap": bootstrap, "limits": LIMITS,
                 "policies": policies, "rate": rate, "metrics": metrics }));
         }
         let heading = |heading: &str| paint(STRONG, format_args!("{heading:10}"));
         let rest = heading("");
-        say(format_args!("{}{BROKER}, at {bootstrap}:", heading("broker")));
-        say(format_args!("{rest}{LIMITS}"));
-        say(format_args!(
+        self.say(format_args!("{}{BROKER}, at {bootstrap}:", heading("broker")));
+        self.say(format_args!("{rest}{LIMITS}"));
+        self.say(format_args!(
             "{}{rate} a second, real ones: UCI Adult and UCI Default of Credit Card Clients (CC BY 4.0);",
             heading("events")
         ));
-        say(format_args!("{rest}of every 50, one is broken, one is sent twice, and one comes again with other content"));
-        say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
-        say(format_args!("{}{metrics}", heading("metrics")));
-        say(paint(FAINT, "joining the group… (the mock broker takes 3 s for it)"));
+        self.say(format_args!("{rest}of every 50, one is broken, one is sent twice, and one comes again with other content"));
+        self.say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
+        self.say(format_args!("{}{metrics}", heading("metrics")));
+        self.say(paint(FAINT, "joining the group… (the mock broker takes 3 s for it)"));
     }
 
     /// The gate holds its part of the input.
     pub fn ready(&self) {
         if self.output == Output::Text {
-            say(format_args!("{}\n", paint(FAINT, "joined. What is released is not shown; times are UTC.")));
+            self.say(format_args!("{}\n", paint(FAINT, "joined. What is released is not shown; times are UTC.")));
         }
     }
 
@@ -72,39 +82,42 @@ impl Screen {
         match (self.output, news) {
             (Output::Text, News::Happened(happening)) => {
                 if let Some(line) = line(happening) {
-                    say(line);
+                    self.say(line);
                 }
             }
             (Output::Json, News::Happened(happening)) => {
                 if let Some(document) = document(happening) {
-                    say(document);
+                    self.say(document);
                 }
             }
-            (Output::Text, News::SoFar(counts)) => say(paint(FAINT, short(counts))),
-            (Output::Json, News::SoFar(counts)) => say(summary(counts, false)),
+            (Output::Text, News::SoFar(counts)) => self.say(paint(FAINT, short(counts))),
+            (Output::Json, News::SoFar(counts)) => self.say(summary(counts, false)),
         }
     }
 
     /// The summary at the end.
     pub fn end(&self, counts: &Counts<'_>) {
         if self.output == Output::Json {
-            return say(summary(counts, true));
+            return self.say(summary(counts, true));
         }
-        say("");
+        self.say("");
         let row = |heading: &str, style: Style, number: u64, rest: &str| {
             let line = format!("{} {:>7}  {rest}", paint(STRONG, format_args!("{heading:13}")), paint_number(style, number));
-            say(line.trim_end());
+            self.say(line.trim_end());
         };
         let undecided = counts.played.saturating_sub(counts.decided);
         let rest = if undecided > 0 { format!("{} not yet decided", thousands(undecided)) } else { String::new() };
         row("events", PLAIN, counts.played, &rest);
         row("released", GOOD, counts.released, "the automation may go on");
         row("held", WARNING, counts.held, &format!("for a person: {}", bands(counts)));
-        say(format_args!("{:23}because of {}", "", listed(counts.findings)));
+        self.say(format_args!("{:23}because of {}", "", listed(counts.findings)));
         row("duplicates", PLAIN, counts.duplicates, "seen before with the same content, not decided again");
         row("dead letters", PLAIN, counts.dead_letters, "unreadable; held, and the original kept");
         if let (Some(p50), Some(p99)) = (counts.age_ms.p50, counts.age_ms.p99) {
-            say(format_args!("{} p50 {p50} ms, p99 {p99} ms from sent to decided", paint(STRONG, format_args!("{:13}", "age"))));
+            self.say(format_args!(
+                "{} p50 {p50} ms, p99 {p99} ms from sent to decided",
+                paint(STRONG, format_args!("{:13}", "age"))
+            ));
         }
     }
 }
@@ -160,8 +173,7 @@ fn document(happening: &Happening) -> Option<serde_json::Value> {
     match happening {
         Happening::Decided(_) => None,
         Happening::Held(held) => {
-            let why =
-                |finding: &crate::dev::happening::Finding| json!({ "trigger": finding.trigger, "sentence": finding.sentence });
+            let why = |finding: &Finding| json!({ "trigger": finding.trigger, "sentence": finding.sentence });
             let findings: Vec<_> = held.findings.iter().map(why).collect();
             Some(json!({ "type": "held", "at": held.at, "decision_id": held.decision_id, "event_id": held.event_id,
                 "model": held.model.name, "band": held.band, "score": held.score, "findings": findings }))

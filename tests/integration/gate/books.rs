@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -155,7 +156,7 @@ pub fn committed(bootstrap: &str, group: &str, topic: &str) -> BTreeMap<i32, i64
         list.add_partition(topic, id);
     }
     let found = insist("the group's offsets", || consumer.committed_offsets(list.clone(), ASK));
-    let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+    let offset = |element: &TopicPartitionListElem<'_>| match element.offset() {
         Offset::Offset(offset) => Some((element.partition(), offset)),
         _ => None,
     };
@@ -178,7 +179,7 @@ pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<Rec
     for (id, _) in written.iter().filter(|(_, end)| **end > 0) {
         list.add_partition_offset(topic, *id, Offset::Beginning).expect("the beginning is an offset");
     }
-    let mut unread: HashSet<i32> = list.elements().iter().map(|element| element.partition()).collect();
+    let mut unread: HashSet<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
     consumer.assign(&list).expect("partitions that exist can be assigned");
     let (mut found, deadline) = (Vec::new(), Instant::now() + PATIENCE);
     while !unread.is_empty() {
@@ -214,7 +215,8 @@ impl Watcher {
     pub fn start(bootstrap: &str, topic: &str) -> Self {
         let wanted = Arc::new(AtomicUsize::new(usize::MAX));
         let (until, consumer, topic) = (Arc::clone(&wanted), asker(bootstrap, "watcher", Isolation::Committed), topic.to_owned());
-        let reading = std::thread::spawn(move || watch(&consumer, &topic, &until));
+        let reading = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || watch(&consumer, &topic, &until));
+        let reading = reading.expect("a thread can be started");
         Self { wanted, reading: Some(reading) }
     }
 

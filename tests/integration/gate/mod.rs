@@ -4,8 +4,13 @@
 //! events ─→ input topic ─→ process (the binary, killed and stopped as a test likes) ─→ topics ─→ books ─→ oracle
 //! ```
 
+mod admin;
 mod books;
+mod control;
 mod events;
 mod exactly_once;
+mod faults;
+mod identity;
 mod oracle;
 mod process;
+mod stage;

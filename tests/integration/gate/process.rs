@@ -55,19 +55,25 @@ pub struct Installation {
 impl Installation {
     /// Creates the input topic, and jidoka's own by `jidoka topics apply`.
     pub fn new(cluster: &Cluster, setup: Setup) -> Self {
+        let installation = Self::without_topics(cluster.bootstrap(), setup);
+        cluster.create_topic(&installation.input, setup.partitions, &[]);
+        installation.run_to_end(&["topics", "apply"]);
+        installation
+    }
+
+    /// Only the files: for a Kafka that is not there yet, or lets nobody in without a login.
+    pub fn without_topics(bootstrap: &str, setup: Setup) -> Self {
         let name = kafka::unique("gate");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         let installation = Self {
             setup,
             prefix: format!("{name}."),
             input: format!("{name}.inference"),
-            bootstrap: cluster.bootstrap().to_owned(),
+            bootstrap: bootstrap.to_owned(),
             folder,
             started: AtomicU32::new(0),
         };
         installation.write_files();
-        cluster.create_topic(&installation.input, setup.partitions, &[]);
-        installation.run_to_end(&["topics", "apply"]);
         installation
     }
 
@@ -126,6 +132,12 @@ impl Installation {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The same, where it must end with exit code 1.
+    pub fn run_to_fail(&self, arguments: &[&str]) {
+        let status = jidoka().args(arguments).arg("--config").arg(self.config()).output().expect("the binary starts").status;
+        assert_eq!(status.code(), Some(1), "jidoka {arguments:?}");
+    }
+
     /// Starts the gate of ordinal `instance`.
     pub fn start(&self, instance: u32) -> Gate {
         self.start_with(instance, &[])
@@ -167,7 +179,9 @@ impl Installation {
             if ends.iter().all(|(partition, end)| committed.get(partition).unwrap_or(&0) == end) {
                 return;
             }
-            gates.iter_mut().for_each(|gate| gate.check_alive());
+            for gate in gates.iter_mut() {
+                gate.check_alive();
+            }
             assert!(Instant::now() < deadline, "not decided after {PATIENCE:?}: {committed:?} of {ends:?}");
             std::thread::sleep(PAUSE);
         }

@@ -70,6 +70,11 @@ impl Cluster {
         &self.bootstrap
     }
 
+    /// Where nobody needs to log in: for what a test itself does on the [`Self::sasl`] cluster.
+    pub fn plain(&self) -> &str {
+        &self.plain
+    }
+
     /// Kills node `id` as a power cut would. With three nodes, kill another only after [`Self::await_in_sync`]: partitions
     /// without any leader can lose commits (see [`Kind::Single`]).
     pub fn kill(&self, id: i32) {

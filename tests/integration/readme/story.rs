@@ -13,7 +13,7 @@ use crate::kafka;
 const TEST_COMMAND: &str = "tests/setup && cargo test";
 /// Ends never by itself, so that it gets an end here.
 const DEV_COMMAND: &str = "cargo run --release -- dev";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn every_command_works() {

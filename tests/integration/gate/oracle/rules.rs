@@ -15,12 +15,14 @@ pub fn entry_hash(value: &[u8]) -> String {
 
 fn digest(parts: &[&[u8]]) -> Vec<u8> {
     let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize().to_vec()
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The two bytes that an input partition's decision ids begin with, as a number.
