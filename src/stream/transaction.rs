@@ -16,8 +16,6 @@ use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
 const LOOK_EVERY: Duration = Duration::from_micros(150);
-/// How long the cause of a failure is asked for.
-const CAUSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
@@ -126,9 +124,7 @@ impl Transaction<'_> {
     /// After any error the caller aborts or rebuilds, as the fault says; nothing is visible unless the outcome is unknown.
     pub fn commit(mut self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Fault> {
         assert!(offsets.count() > 0, "a transaction without offsets is not fenced by the group");
-        if let Err(fault) = self.drain() {
-            return Err(self.cause(offsets, group).unwrap_or(fault));
-        }
+        self.drain()?;
         self.producer.retrying(Step::Offsets, |producer, left| producer.send_offsets_to_transaction(offsets, group, left))?;
         // Anything in flight here would make the commit wait in steps of 100 ms, and would mean that drain is wrong.
         assert_eq!(self.producer.producer.in_flight_count(), 0, "nothing is in flight at a commit");
@@ -179,15 +175,6 @@ impl Transaction<'_> {
             self.within_time()?;
             std::thread::sleep(LOOK_EVERY);
         }
-    }
-
-    /// Why records were not delivered, where that is for a person to mend: a topic that may not be written to only shows as
-    /// records that librdkafka purged. It tells the cause in answer to the next transactional call; of those, adding offsets
-    /// is the one that cannot make anything visible.
-    fn cause(&self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Option<Fault> {
-        let answer = self.producer.producer.send_offsets_to_transaction(offsets, group, CAUSE_WITHIN);
-        let fault = Fault::of(Step::Send, &answer.err()?);
-        (fault.reaction == Reaction::Stop).then_some(fault)
     }
 
     fn left(&self) -> Duration {
