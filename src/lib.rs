@@ -14,8 +14,6 @@
 //! `gate` hangs the pure parts on a stream. Everything above it in this list but `stream` is pure: plain functions of
 //! their arguments that know no Kafka, clock, environment or randomness (a test reads the sources and keeps it so).
 
-#![cfg_attr(test, expect(clippy::float_cmp, reason = "golden values are exact"))]
-
 // Pure: bytes and rules in, records out.
 pub mod identity; // times, hashes, decision ids, lanes
 pub mod json; // records written once into reused buffers

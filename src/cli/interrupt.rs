@@ -1,15 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
+//! Ctrl-C and SIGTERM: the first asks for an orderly end, a later one ends at once.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a shell expects of a process that Ctrl-C ended.
 const ENDED_BY_SIGNAL: i32 = 130;
 
-/// A flag that becomes true at the first SIGINT or SIGTERM. The process ends at the second.
+/// A signal so soon after the first is the same one, come twice: `timeout` and some supervisors send theirs to the process
+/// and then to its group. No person is that quick.
+const SAME_WITHIN: Duration = Duration::from_millis(300);
+
+/// A flag that becomes true at the first SIGINT or SIGTERM. The process ends at the next one.
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.
@@ -28,12 +33,14 @@ pub fn flag() -> io::Result<Arc<AtomicBool>> {
 }
 
 async fn watch(mut interrupt: Signal, mut terminate: Signal, stop: &AtomicBool) {
+    let mut asked: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = interrupt.recv() => (),
             _ = terminate.recv() => (),
         }
-        if stop.swap(true, Ordering::Relaxed) {
+        stop.store(true, Ordering::Relaxed);
+        if asked.get_or_insert_with(Instant::now).elapsed() > SAME_WITHIN {
             std::process::exit(ENDED_BY_SIGNAL);
         }
     }

@@ -64,7 +64,7 @@ impl ControlFollower {
     /// A follower that has just read these orders to their end.
     #[cfg(test)]
     pub(crate) fn sure_of(view: ControlView) -> Self {
-        let follower = Self::new(Duration::from_secs(3_600));
+        let follower = Self::new(Duration::from_hours(1));
         follower.view.store(Arc::new(view));
         follower.sure_as_of(Instant::now());
         follower

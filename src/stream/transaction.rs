@@ -16,6 +16,7 @@ use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
 const LOOK_EVERY: Duration = Duration::from_micros(150);
+/// How long the cause of a failure is asked for.
 
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
@@ -41,7 +42,7 @@ impl TransactionalProducer {
         let producer = BaseProducer::from_config_and_context(&config, StreamContext(Arc::clone(&reports)))
             .map_err(|error| Fault::of(Step::Create, &error))?;
         let producer = Self { producer, reports, timeout: settings.transaction_timeout, record_bytes_max };
-        producer.retrying(Step::Init, Producer::init_transactions)?;
+        producer.retrying(Step::Init, Instant::now() + settings.transaction_timeout, Producer::init_transactions)?;
         Ok(producer)
     }
 
@@ -52,7 +53,7 @@ impl TransactionalProducer {
     pub fn begin(&mut self) -> Result<Transaction<'_>, Fault> {
         self.producer.begin_transaction().map_err(|error| Fault::of(Step::Begin, &error))?;
         let deadline = Instant::now() + self.timeout;
-        Ok(Transaction { producer: self, deadline, finished: false, records: 0 })
+        Ok(Transaction { producer: self, deadline, finished: false })
     }
 
     /// The largest record that may be sent, with its key and headers.
@@ -82,13 +83,13 @@ impl TransactionalProducer {
         self.producer.poll(Duration::ZERO);
     }
 
-    /// Makes a transactional call again while librdkafka says it may be, within the transaction's time.
+    /// Makes a transactional call again while librdkafka says it may be, until `deadline`.
     fn retrying(
         &self,
         step: Step,
+        deadline: Instant,
         call: impl Fn(&BaseProducer<StreamContext>, Duration) -> rdkafka::error::KafkaResult<()>,
     ) -> Result<(), Fault> {
-        let deadline = Instant::now() + self.timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let fault = match call(&self.producer, left.max(Duration::from_millis(1))) {
@@ -114,7 +115,6 @@ pub struct Transaction<'p> {
     producer: &'p mut TransactionalProducer,
     deadline: Instant,
     finished: bool,
-    records: usize,
 }
 
 impl Transaction<'_> {
@@ -125,7 +125,8 @@ impl Transaction<'_> {
     pub fn commit(mut self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Fault> {
         assert!(offsets.count() > 0, "a transaction without offsets is not fenced by the group");
         self.drain()?;
-        self.producer.retrying(Step::Offsets, |producer, left| producer.send_offsets_to_transaction(offsets, group, left))?;
+        let add = |producer: &BaseProducer<StreamContext>, left| producer.send_offsets_to_transaction(offsets, group, left);
+        self.producer.retrying(Step::Offsets, self.deadline, add)?;
         // Anything in flight here would make the commit wait in steps of 100 ms, and would mean that drain is wrong.
         assert_eq!(self.producer.producer.in_flight_count(), 0, "nothing is in flight at a commit");
         let left = self.left();
@@ -133,20 +134,6 @@ impl Transaction<'_> {
         // An abortable failure is aborted by the caller's drop; of an unknown outcome nothing more may be said here.
         self.finished = !matches!(&result, Err(fault) if fault.reaction == Reaction::Abort);
         result
-    }
-
-    /// Aborts: nothing of it becomes visible.
-    ///
-    /// # Errors
-    /// Where even that fails; the producer must then be rebuilt.
-    pub fn abort(mut self) -> Result<(), Fault> {
-        self.abort_once()
-    }
-
-    /// How many records were sent in this transaction.
-    #[must_use]
-    pub fn records(&self) -> usize {
-        self.records
     }
 
     fn abort_once(&mut self) -> Result<(), Fault> {
@@ -203,7 +190,6 @@ impl Outbox for Transaction<'_> {
         let mut base = BaseRecord::<[u8], [u8]>::to(record.topic).partition(record.partition).headers(headers);
         base.key = record.key;
         base.payload = record.value;
-        self.records += 1;
         loop {
             let Err((error, refused)) = self.producer.producer.send(base) else { return Ok(()) };
             let fault = Fault::of(Step::Send, &error);

@@ -232,8 +232,8 @@ impl Stage {
     fn await_all(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while self.committed.next() < self.sent {
-            let ended = self.worker.as_ref().is_some_and(JoinHandle::is_finished);
-            assert!(!ended, "the worker ended: {:?}", self.ended());
+            let has_ended = self.worker.as_ref().is_some_and(JoinHandle::is_finished);
+            assert!(!has_ended, "the worker ended: {:?}", self.ended());
             assert!(
                 Instant::now() < deadline,
                 "committed {} of {}, aborts {:?}, rebuilds {:?}",

@@ -106,7 +106,8 @@ fn many_lines_pass_a_queue_that_is_far_too_small() {
         return;
     }
     let (topic, bootstrap) = (topic(), kafka::shared().bootstrap());
-    let lines: String = (0..20_000).map(|number| format!("{{\"event_id\":\"{number}\"}}\n")).collect();
+    let lines: Vec<String> = (0..20_000).map(|number| format!("{{\"event_id\":\"{number}\"}}\n")).collect();
+    let lines = lines.concat();
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", bootstrap).set("queue.buffering.max.messages", "100");
     let arguments = arguments(&[&file(".jsonl", lines.as_bytes()), "--topic", &topic]);

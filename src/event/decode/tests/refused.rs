@@ -102,6 +102,10 @@ fn not_json() {
     ] {
         assert_code(Code::NotJson, text);
     }
+}
+
+#[test]
+fn not_utf8_is_not_json() {
     for bytes in [
         &b"\xff"[..],
         b"{\"a\":\"\xff\"}",
