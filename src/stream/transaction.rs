@@ -16,8 +16,6 @@ use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
 const LOOK_EVERY: Duration = Duration::from_micros(150);
-/// How long the cause of a failure is asked for.
-
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
     producer: BaseProducer<StreamContext>,
