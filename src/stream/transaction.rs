@@ -16,6 +16,7 @@ use crate::stream::record::{Outbox, Outgoing};
 
 /// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
 const LOOK_EVERY: Duration = Duration::from_micros(150);
+
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
     producer: BaseProducer<StreamContext>,
