@@ -175,6 +175,7 @@ impl Processor for Gate {
         }
         let decided = Decided { event: event.as_ref(), policy: subject.policy(), conflicts_with, decision: &self.decision };
         self.emitter.decided(&found, &decided, Sink { chain: &mut held.chain, outbox })?;
+        self.tally.reached(self.emitter.reached());
         held.position.advance(record, sha256);
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
 use crate::stream::fault::Fault;
 use crate::stream::topics::{Role, Severity, Topic, TopicLayout, TopicsError, check, record_bytes_max};
-use crate::stream::worker::{RecordLimit, WorkerSettings, run as run_worker};
+use crate::stream::worker::{RecordLimit, Unclaimed, WorkerSettings, run as run_worker};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::{GateMetrics, Metrics, set_seconds};
 use crate::telemetry::server::{self, Shown};
@@ -212,7 +212,10 @@ impl GatePlan<'_> {
         let mut threads = Vec::new();
         let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Topic::Signals.name(&layout) };
         let (follower, reader, ending) = (Arc::clone(control), clients.clone(), Arc::clone(health));
-        threads.push(spawn("control", move || follower.follow(&reader, &topics, &|| ending.is_stopping()))?);
+        threads.push(spawn("control", move || {
+            follower.follow(&reader, &topics, &|| ending.is_stopping());
+            Ok(())
+        })?);
 
         let gate = Arc::new(gate_settings(settings, &layout, self.policies.clone()));
         let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
@@ -230,6 +233,7 @@ impl GatePlan<'_> {
                     linger: settings.gate.batch.linger,
                 },
                 worker,
+                unclaimed: if worker == 0 && self.check == TopicCheck::Full { Unclaimed::Watch } else { Unclaimed::Ignore },
             };
             let observer =
                 WorkerObserver::new("gate", worker, Arc::clone(&self.metrics), Arc::clone(health), Arc::clone(&sources));

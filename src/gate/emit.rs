@@ -15,6 +15,7 @@ use crate::record::{Disposition, write_disposition};
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
 use crate::stream::record::{Incoming, Outbox, Outgoing};
+use crate::telemetry::metrics::Bound;
 
 mod dead_letter;
 
@@ -111,6 +112,7 @@ pub(super) struct Emitter {
     value: Vec<u8>,
     key: Vec<u8>,
     sentence: String,
+    reached: Vec<Bound>,
 }
 
 impl Emitter {
@@ -129,12 +131,14 @@ impl Emitter {
             value: Vec::new(),
             key: Vec::new(),
             sentence: String::new(),
+            reached: Vec::new(),
         }
     }
 
     /// All records of one decision; the original of a record that is no event goes to the dead letters.
     pub fn decided(&mut self, found: &Found<'_>, decided: &Decided<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         let Sink { chain, outbox } = sink;
+        self.reached.clear();
         let event = decided.event.ok();
         let entry = audit::Decided {
             decision_id: found.decision_id,
@@ -161,6 +165,11 @@ impl Emitter {
             Ok(_) => Ok(()),
             Err(unreadable) => self.dead_letter(found, unreadable, outbox),
         }
+    }
+
+    /// The bounds that took effect in the last decision.
+    pub fn reached(&self) -> &[Bound] {
+        &self.reached
     }
 
     /// The entry about a repeated event: nothing else is written.
@@ -278,6 +287,7 @@ impl Emitter {
         if self.value.len() > outbox.record_bytes_max().saturating_sub(HEADERS_MAX).min(self.record_bytes_max) {
             self.value.clear();
             write_opening(&mut self.value, &opening, EventCopy::Reference, &mut self.sentence);
+            self.reached.push(Bound::RecordBytes);
         }
         self.key.clear();
         self.key.extend_from_slice(&found.decision_id.hex());

@@ -7,7 +7,7 @@ use crate::event::Code;
 use crate::gate::GateSettings;
 use crate::identity::{DecisionId, Hash, Timestamp};
 use crate::policy::Policy;
-use crate::telemetry::metrics::GateMetrics;
+use crate::telemetry::metrics::{Bound, GateMetrics};
 
 /// The staged counts of one gate.
 pub(super) struct Tally {
@@ -18,6 +18,8 @@ pub(super) struct Tally {
     policies: Vec<PolicyCounters>,
     sources: Vec<SourceCounters>,
     decided_at: Vec<(usize, f64)>,
+    /// In the order of [`Bound::ALL`].
+    bounds: [usize; Bound::ALL.len()],
 }
 
 struct SourceCounters {
@@ -100,7 +102,8 @@ impl Tally {
                 }
             })
             .collect();
-        Self { aged: Vec::new(), staged, policies, sources, decided_at: Vec::new() }
+        let bounds = Bound::ALL.map(|bound| place(metrics.all.bound_hits.with_label_values(&[bound.key()])));
+        Self { aged: Vec::new(), staged, policies, sources, decided_at: Vec::new(), bounds }
     }
 
     /// A record is being decided.
@@ -121,6 +124,18 @@ impl Tally {
     pub fn dead_letter(&mut self, source: usize, code: Code) {
         if let Some(place) = Code::ALL.iter().position(|known| *known == code) {
             self.staged[self.sources[source].dead_letters[place]].1 += 1;
+        }
+        if let Some(bound) = Bound::of(code) {
+            self.reached(&[bound]);
+        }
+    }
+
+    /// These bounds took effect.
+    pub fn reached(&mut self, bounds: &[Bound]) {
+        for bound in bounds {
+            if let Some(place) = Bound::ALL.iter().position(|known| known == bound) {
+                self.staged[self.bounds[place]].1 += 1;
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::stream::client::StreamContext;
 use crate::stream::fault::{Fault, Reaction, Step};
+use crate::stream::observer::Full;
 use crate::stream::processor::InputPartition;
 
 /// When a batch closes: on whichever comes first.
@@ -72,6 +73,13 @@ impl<'c> Batch<'c> {
     #[must_use]
     pub fn messages(&self) -> &[BorrowedMessage<'c>] {
         &self.messages
+    }
+
+    /// The limit that closed it, if one did.
+    #[must_use]
+    pub fn full(&self, limits: &BatchLimits) -> Option<Full> {
+        let by_records = (self.messages.len() >= limits.max_records).then_some(Full::Records);
+        by_records.or_else(|| (self.bytes >= limits.max_bytes).then_some(Full::Bytes))
     }
 
     /// Whether there are none.

@@ -75,23 +75,15 @@ impl ControlFollower {
         self.sure_at_ms.store(i64::try_from(millis).unwrap_or(i64::MAX), Ordering::Release);
     }
 
-    /// Reads `control` and `signals` until `stopping` says so, on the calling thread. Whatever fails is tried anew; what
-    /// could not be read for too long holds all decisions.
-    ///
-    /// # Errors
-    /// With a fault that only a person can mend.
-    pub fn follow(&self, settings: &ClientSettings, topics: &BroadcastTopics, stopping: &dyn Fn() -> bool) -> Result<(), Fault> {
+    /// Reads `control` and `signals` until `stopping` says so, on the calling thread. Whatever fails is tried anew, and what
+    /// could not be read for too long holds all decisions: nothing about these topics ends the process.
+    pub fn follow(&self, settings: &ClientSettings, topics: &BroadcastTopics, stopping: &dyn Fn() -> bool) {
         while !stopping() {
-            match self.follow_once(settings, topics, stopping) {
-                Ok(()) => break,
-                Err(fault) if fault.reaction == Reaction::Stop => return Err(fault),
-                Err(fault) => {
-                    tracing::warn!(%fault, "the control topic could not be followed; trying again");
-                    std::thread::sleep(Duration::from_millis(500));
-                }
+            if let Err(fault) = self.follow_once(settings, topics, stopping) {
+                tracing::error!(%fault, "control and signals cannot be followed; everything is held until they can");
+                std::thread::sleep(Duration::from_millis(500));
             }
         }
-        Ok(())
     }
 
     fn follow_once(&self, settings: &ClientSettings, topics: &BroadcastTopics, stopping: &dyn Fn() -> bool) -> Result<(), Fault> {
@@ -136,12 +128,13 @@ struct Tail {
     consumer: BaseConsumer<StreamContext>,
     reports: Arc<Reports>,
     asked_at: Option<Instant>,
-    /// Where the topic ended when we last asked.
+    /// Where the topic ended when we last asked, and the time before.
     end: Option<i64>,
+    end_before: Option<i64>,
     read_to: i64,
-    /// What `end` was when the client last said that it has read everything. Needed beside `read_to`, because the last
+    /// The client has said that it has read everything, and nothing came since. Needed beside `read_to`, because the last
     /// offsets may be transaction markers or compacted away, and are then never delivered.
-    end_seen: Option<i64>,
+    drained: bool,
 }
 
 impl Tail {
@@ -155,7 +148,16 @@ impl Tail {
             .add_partition_offset(topic, 0, Offset::Beginning)
             .and_then(|()| consumer.assign(&assignment))
             .map_err(|error| Fault::of(Step::Restore, &error))?;
-        Ok(Self { topic: topic.to_owned(), consumer, reports, asked_at: None, end: None, read_to: 0, end_seen: None })
+        Ok(Self {
+            topic: topic.to_owned(),
+            consumer,
+            reports,
+            asked_at: None,
+            end: None,
+            end_before: None,
+            read_to: 0,
+            drained: false,
+        })
     }
 
     /// Asks now and then where the topic ends; when it was last known. Where no broker answers, what was known ages.
@@ -163,7 +165,7 @@ impl Tail {
         let now = Instant::now();
         if self.asked_at.is_none_or(|asked| now - asked >= ASK_EVERY) {
             match self.consumer.fetch_watermarks(&self.topic, 0, Duration::from_secs(2)) {
-                Ok((_, end)) => (self.end, self.asked_at) = (Some(end), Some(now)),
+                Ok((_, end)) => (self.end_before, self.end, self.asked_at) = (self.end, Some(end), Some(now)),
                 Err(error) => tracing::debug!(%error, topic = self.topic, "could not ask for the end"),
             }
         }
@@ -182,10 +184,11 @@ impl Tail {
                 Some(Ok(message)) => {
                     let record = Incoming::of(&message);
                     self.read_to = record.offset + 1;
+                    self.drained = false;
                     each(&record);
                     (came, wait) = (true, Duration::ZERO);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => self.end_seen = self.end,
+                Some(Err(KafkaError::PartitionEOF(_))) => self.drained = true,
                 Some(Err(error)) => {
                     let fault = Fault::of(Step::Poll, &error);
                     if fault.reaction != Reaction::GoOn {
@@ -197,7 +200,9 @@ impl Tail {
         }
     }
 
+    /// Whether everything up to the end was read: the last record before it was; or the client has said that nothing is
+    /// left, and the end has not moved since we asked the time before.
     fn is_at_end(&self) -> bool {
-        self.end.is_some_and(|end| self.read_to >= end || self.end_seen == Some(end))
+        self.end.is_some_and(|end| self.read_to >= end) || (self.drained && self.end.is_some() && self.end == self.end_before)
     }
 }

@@ -21,6 +21,7 @@ pub mod processor;
 pub mod record;
 pub mod topics;
 pub mod transaction;
+mod unclaimed;
 pub mod worker;
 
 /// How to reach Kafka: librdkafka's own properties, as they stand in the configuration below `kafka`.

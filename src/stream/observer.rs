@@ -6,6 +6,15 @@ use crate::stream::client::LagListener;
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
 
+/// Which limit closed a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// Its count of records.
+    Records,
+    /// Its bytes.
+    Bytes,
+}
+
 /// Hears what a worker does. Calls come from the worker's thread and must be quick.
 pub trait StreamObserver: Send + Sync {
     /// Whether the worker should end after its present turn.
@@ -24,8 +33,8 @@ pub trait StreamObserver: Send + Sync {
     fn turn_began(&self);
     /// It ended, either way.
     fn turn_ended(&self);
-    /// It was committed.
-    fn committed(&self, took: Duration);
+    /// It was committed, with so many input records; and which limit closed its batch, if one did.
+    fn committed(&self, took: Duration, records: usize, full: Option<Full>);
     /// It was aborted.
     fn aborted(&self, fault: &Fault);
     /// Both clients are made anew.

@@ -20,6 +20,7 @@ use crate::stream::observer::StreamObserver;
 use crate::stream::processor::{InputPartition, Processor, Taken};
 use crate::stream::record::Incoming;
 use crate::stream::transaction::TransactionalProducer;
+use crate::stream::unclaimed::UnclaimedWatch;
 
 const ASSIGN_TIMEOUT: Duration = Duration::from_secs(10);
 const ASK_WAITING_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +38,17 @@ pub struct WorkerSettings {
     pub batch: BatchLimits,
     /// Number of this worker in its process.
     pub worker: usize,
+    /// Whether this one looks for input partitions that nobody in the group reads.
+    pub unclaimed: Unclaimed,
+}
+
+/// Whether a worker looks for partitions that nobody reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unclaimed {
+    /// It does; one of a process is enough.
+    Watch,
+    /// Others do, or the broker is a mock that keeps no offsets.
+    Ignore,
 }
 
 /// Asks the cluster for the largest record that all output topics take.
@@ -99,9 +111,13 @@ fn subscribe(settings: &WorkerSettings, reports: &Arc<Reports>) -> Result<BaseCo
     let config = settings.clients.subscriber(settings.worker);
     let consumer = BaseConsumer::from_config_and_context(&config, StreamContext(Arc::clone(reports)))
         .map_err(|error| Fault::of(Step::Create, &error))?;
-    let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(|error| Fault::of(Step::Create, &error))?;
+    subscribe_to(&consumer, &settings.topics)?;
     Ok(consumer)
+}
+
+fn subscribe_to(consumer: &BaseConsumer<StreamContext>, topics: &[String]) -> Result<(), Fault> {
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(|error| Fault::of(Step::Create, &error))
 }
 
 /// What the worker does with a partition that it holds.
@@ -138,6 +154,7 @@ impl<'s> Session<'s> {
     fn run(&mut self) -> Result<(), Fault> {
         let mut batch = Batch::default();
         let mut asked = Instant::now();
+        let mut unclaimed = (self.settings.unclaimed == Unclaimed::Watch).then(UnclaimedWatch::new);
         while !self.observer.is_stopping() {
             batch.collect(self.consumer, &self.settings.batch)?;
             if let Some(fault) = self.reports.stopping_fault() {
@@ -158,6 +175,12 @@ impl<'s> Session<'s> {
             } else if let Some(producer) = &self.producer {
                 producer.idle();
             }
+            if let Some(watch) = &mut unclaimed {
+                let partitions = watch.look(self.consumer, &self.settings.topics);
+                if !partitions.is_empty() {
+                    self.join_again(&partitions, &mut batch)?;
+                }
+            }
         }
         Ok(())
     }
@@ -174,6 +197,26 @@ impl<'s> Session<'s> {
             self.processor.lose(&partition);
             self.observer.lost(&partition);
         }
+    }
+
+    /// Leaves the group and joins it again, so that it thinks anew about who reads what.
+    fn join_again(&mut self, unclaimed: &[(String, i32)], batch: &mut Batch<'s>) -> Result<(), Fault> {
+        tracing::warn!(?unclaimed, "nobody in the group reads these partitions; joining it again");
+        self.consumer.unsubscribe();
+        let until = Instant::now() + ASSIGN_TIMEOUT;
+        while !self.held.is_empty() {
+            if let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(100)) {
+                // It lies in a partition that is about to go; whoever takes that next reads it again.
+                drop(message);
+            }
+            for change in self.reports.take_reassignments() {
+                self.reassign(change, batch)?;
+            }
+            if Instant::now() > until {
+                return Err(Fault::rebuild("rebalance", "the group did not let its partitions go".to_owned()));
+            }
+        }
+        subscribe_to(self.consumer, &self.settings.topics)
     }
 
     fn reassign(&mut self, change: Reassignment, batch: &mut Batch<'s>) -> Result<(), Fault> {
@@ -310,7 +353,7 @@ impl<'s> Session<'s> {
         match result {
             Ok(()) => {
                 self.processor.committed();
-                self.observer.committed(began.elapsed());
+                self.observer.committed(began.elapsed(), batch.messages().len(), batch.full(&self.settings.batch));
                 Ok(())
             }
             Err(fault) if fault.reaction == Reaction::Abort => {

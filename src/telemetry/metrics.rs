@@ -57,6 +57,63 @@ described! {
     CONNECTED "jidoka_broker_connected" ["role"] "1 while some broker answers.";
 }
 
+/// A configured bound that can take effect while a gate runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// A batch was full by count.
+    BatchRecords,
+    /// A batch was full by bytes.
+    BatchBytes,
+    /// An event was too large.
+    EventBytes,
+    /// An event was nested too deeply.
+    EventDepth,
+    /// An event had too many fields.
+    EventFields,
+    /// A case carries its event by reference.
+    RecordBytes,
+    /// A dead letter was cut.
+    DeadLetterBytes,
+}
+
+impl Bound {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::BatchRecords,
+        Self::BatchBytes,
+        Self::EventBytes,
+        Self::EventDepth,
+        Self::EventFields,
+        Self::RecordBytes,
+        Self::DeadLetterBytes,
+    ];
+
+    /// The configuration key that sets it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::BatchRecords => "gate.batch.max_records",
+            Self::BatchBytes => "gate.batch.max_bytes",
+            Self::EventBytes => "gate.event.max_bytes",
+            Self::EventDepth => "gate.event.max_depth",
+            Self::EventFields => "gate.event.max_fields",
+            Self::RecordBytes => "gate.max_record_bytes",
+            Self::DeadLetterBytes => "dead_letters.max_bytes",
+        }
+    }
+
+    /// The bound that makes an event unreadable with this code.
+    #[must_use]
+    pub const fn of(code: crate::event::Code) -> Option<Self> {
+        match code {
+            crate::event::Code::TooLarge => Some(Self::EventBytes),
+            crate::event::Code::TooDeep => Some(Self::EventDepth),
+            crate::event::Code::TooManyFields => Some(Self::EventFields),
+            _ => None,
+        }
+    }
+}
+
 /// The registry and everything in it.
 pub struct Metrics {
     registry: Registry,

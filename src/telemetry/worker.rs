@@ -9,10 +9,10 @@ use rdkafka::statistics::Statistics;
 
 use crate::stream::client::LagListener;
 use crate::stream::fault::{ABORT_REASONS, Fault};
-use crate::stream::observer::StreamObserver;
+use crate::stream::observer::{Full, StreamObserver};
 use crate::stream::processor::InputPartition;
 use crate::telemetry::health::Health;
-use crate::telemetry::metrics::{Metrics, set_count};
+use crate::telemetry::metrics::{Bound, Metrics, set_count};
 
 /// Observes one worker.
 pub struct WorkerObserver {
@@ -23,6 +23,7 @@ pub struct WorkerObserver {
     /// Topic to source name.
     sources: Arc<HashMap<String, String>>,
     transaction_duration: Histogram,
+    transaction_records: Histogram,
 }
 
 impl WorkerObserver {
@@ -40,7 +41,8 @@ impl WorkerObserver {
             metrics.transaction_aborts.with_label_values(&[role, reason]);
         }
         let transaction_duration = metrics.transaction_duration.with_label_values(&[role]);
-        Self { role, worker, metrics, health, sources, transaction_duration }
+        let transaction_records = metrics.transaction_records.with_label_values(&[role]);
+        Self { role, worker, metrics, health, sources, transaction_duration, transaction_records }
     }
 
     fn partition_reason(partition: &InputPartition) -> String {
@@ -120,8 +122,15 @@ impl StreamObserver for WorkerObserver {
         self.health.turn_ended(self.worker);
     }
 
-    fn committed(&self, took: Duration) {
+    fn committed(&self, took: Duration, records: usize, full: Option<Full>) {
         self.transaction_duration.observe(took.as_secs_f64());
+        self.transaction_records.observe(records as f64);
+        let bound = match full {
+            Some(Full::Records) => Bound::BatchRecords,
+            Some(Full::Bytes) => Bound::BatchBytes,
+            None => return,
+        };
+        self.metrics.bound_hits.with_label_values(&[bound.key()]).inc();
     }
 
     fn aborted(&self, fault: &Fault) {

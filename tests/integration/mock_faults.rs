@@ -18,10 +18,10 @@ use jidoka::stream::batch::BatchLimits;
 use jidoka::stream::client::{ClientSettings, LagListener};
 use jidoka::stream::fault::Fault;
 use jidoka::stream::log_reader::LogReader;
-use jidoka::stream::observer::StreamObserver;
+use jidoka::stream::observer::{Full, StreamObserver};
 use jidoka::stream::processor::{InputPartition, NextOffset, Processor, Taken};
 use jidoka::stream::record::{Incoming, Outbox, Outgoing};
-use jidoka::stream::worker::{WorkerSettings, run};
+use jidoka::stream::worker::{Unclaimed, WorkerSettings, run};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const BROKER: i32 = 1;
@@ -129,7 +129,7 @@ impl StreamObserver for Ear {
     fn restored(&self, _: usize, _: Duration) {}
     fn turn_began(&self) {}
     fn turn_ended(&self) {}
-    fn committed(&self, _: Duration) {}
+    fn committed(&self, _: Duration, _: usize, _: Option<Full>) {}
 
     fn aborted(&self, fault: &Fault) {
         self.aborts.lock().expect("no test panics while it holds this").push(fault.reason);
@@ -200,6 +200,7 @@ impl Stage {
             topics: vec!["in".to_owned()],
             batch: BatchLimits { max_records: 7, max_bytes: 1_000_000, linger: Duration::from_millis(5) },
             worker: 0,
+            unclaimed: Unclaimed::Ignore,
         };
         let (ear, committed) = (Arc::clone(&self.ear), Arc::clone(&self.committed));
         let (barrier, limits_asked) = (Arc::clone(&self.barrier), Arc::clone(&self.limits_asked));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::stream::client::LagListener;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
-use crate::stream::observer::StreamObserver;
+use crate::stream::observer::{Full, StreamObserver};
 use crate::stream::processor::{InputPartition, NextOffset, Processor, Taken};
 use crate::stream::record::{Incoming, Outbox, Outgoing};
 
@@ -221,7 +221,7 @@ impl StreamObserver for Counts {
     fn restored(&self, _: usize, _: Duration) {}
     fn turn_began(&self) {}
     fn turn_ended(&self) {}
-    fn committed(&self, _: Duration) {}
+    fn committed(&self, _: Duration, _: usize, _: Option<Full>) {}
     fn aborted(&self, fault: &Fault) {
         tracing::debug!(%fault, "aborted");
     }

@@ -20,7 +20,7 @@ use crate::stream::control::{BroadcastTopics, ControlFollower};
 use crate::stream::copy_loop::CopyLoop;
 use crate::stream::player::{Offer, Player};
 use crate::stream::topics::{Topic, TopicsContext, apply, create};
-use crate::stream::worker::{WorkerSettings, run as run_worker};
+use crate::stream::worker::{Unclaimed, WorkerSettings, run as run_worker};
 use crate::telemetry::metrics::{GateMetrics, Metrics};
 
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -239,8 +239,13 @@ impl<'a> Bench<'a> {
         let (follower, reader, stopping) = (Arc::clone(&control), clients.clone(), Arc::clone(counts));
         scope.spawn(move || follower.follow(&reader, &topics, &|| stopping.is_stopping()));
         wait("the control topic", counts, || control.age().is_some())?;
-        let settings =
-            |worker| WorkerSettings { clients: clients.clone(), topics: vec![settings.sources[0].topic.clone()], batch, worker };
+        let settings = |worker| WorkerSettings {
+            clients: clients.clone(),
+            topics: vec![settings.sources[0].topic.clone()],
+            batch,
+            worker,
+            unclaimed: Unclaimed::Ignore,
+        };
         Ok((0..self.args.workers)
             .map(|worker| {
                 let settings = settings(worker);

@@ -4,6 +4,7 @@ use crate::event::Unreadable;
 use crate::gate::emit::{Emitter, Found, HEADERS_MAX};
 use crate::stream::fault::Fault;
 use crate::stream::record::{Outbox, Outgoing};
+use crate::telemetry::metrics::Bound;
 
 /// How much of the original's headers is kept.
 const ORIGINAL_HEADERS_MAX: usize = 8_192;
@@ -27,6 +28,9 @@ impl Emitter {
         let value = record.value.unwrap_or_default();
         let room = outbox.record_bytes_max().saturating_sub(HEADERS_MAX + ORIGINAL_HEADERS_MAX + KEY_MAX);
         let cut = &value[..value.len().min(self.dead_letter_bytes_max).min(room)];
+        if cut.len() < value.len() {
+            self.reached.push(Bound::DeadLetterBytes);
+        }
         let mut digits = [itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new()];
         let [partition, offset, size] = &mut digits;
         let (id, sha256) = (found.decision_id.hex(), found.sha256.hex());
@@ -44,7 +48,8 @@ impl Emitter {
             ("jidoka-original-sha256", &sha256),
         ];
         let mut left = ORIGINAL_HEADERS_MAX;
-        for (name, value) in record.headers.iter() {
+        // A producer's own `jidoka-` headers would pass for ours.
+        for (name, value) in record.headers.iter().filter(|(name, _)| !name.starts_with("jidoka-")) {
             let value = value.unwrap_or_default();
             let Some(rest) = left.checked_sub(name.len() + value.len() + HEADER_LENGTHS) else { break };
             left = rest;

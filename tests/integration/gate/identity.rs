@@ -85,6 +85,25 @@ fn what_latest_skips_is_a_gap_and_skipped_once() {
     assert_gaps(&entries, &[(0, 0, 1, "start")]);
 }
 
+/// Static members that come back get their old partitions without a rebalance, so nobody would be given a partition that was
+/// added meanwhile.
+#[test]
+fn a_partition_that_was_added_while_the_gate_was_down_is_read() {
+    if !kafka::required() {
+        return;
+    }
+    let stage = Stage::new(kafka::shared(), 1, "earliest");
+    stage.produce(0, event("before", 0.9));
+    let mut gate = stage.ready();
+    stage.await_decided(&mut gate, 1);
+    assert!(gate.terminate().success());
+    Admin::of(&stage).grow(&stage.input, 2);
+    let mut gate = stage.ready();
+    stage.produce(1, event("in the new partition", 0.9));
+    let entries = stage.await_decided(&mut gate, 2);
+    assert_eq!(entry(&entries, 1, 0)["outcome"], "RELEASED");
+}
+
 #[test]
 fn a_time_to_start_at_skips_what_is_older() {
     if !kafka::required() {
