@@ -50,6 +50,12 @@ pub struct BenchArgs {
     /// Input partitions
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub partitions: i32,
+    /// A property of librdkafka for both sides
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Leave the latency runs away
+    #[arg(long)]
+    pub only_throughput: bool,
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

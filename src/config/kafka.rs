@@ -64,6 +64,8 @@ const OWNED: &[(&str, &str)] = &[
     ("acks", ACKNOWLEDGEMENT),
     ("request.required.acks", ACKNOWLEDGEMENT),
     ("delivery.report.only.error", "every delivery is counted before a commit"),
+    ("linger.ms", "records leave when a turn asks for their delivery, together"),
+    ("queue.buffering.max.ms", "records leave when a turn asks for their delivery, together"),
     ("statistics.interval.ms", "lag and health are measured at an interval of their own"),
     ("transaction.timeout.ms", "write it as `transaction.timeout`"),
     ("session.timeout.ms", "write it as `session.timeout`"),

@@ -62,7 +62,7 @@ pub const KEYS: &[Key] = &[
     key("references[].as_of", Value, Absent, "The field that says from when a fact is"),
     key("instance", Value, Is("0"), "Ordinal of this process, 0 to 9999: makes its transactional ids stable"),
     key("gate.workers", Value, Is("2"), "Threads of the gate, 1 to 64, each with a consumer and a producer of its own"),
-    key("gate.batch.max_records", Value, Is("4000"), "Records in a transaction at most"),
+    key("gate.batch.max_records", Value, Is("2000"), "Records in a transaction at most"),
     key("gate.batch.max_bytes", Value, Is("8388608"), "Bytes of input in a transaction at most"),
     key("gate.batch.linger", Value, Is("5ms"), "How long a batch waits for more after its first record"),
     key("gate.dedup.window", Value, Is("100000"), "Offsets of a partition within which the same event is a duplicate, 0 for never"),

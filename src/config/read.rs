@@ -202,7 +202,7 @@ fn gate(map: &Map<'_>) -> GateSettings {
     GateSettings {
         workers: map.key("workers").integer(1..=64).unwrap_or(2),
         batch: map.section("batch", |batch| BatchBounds {
-            max_records: batch.key("max_records").integer(1..=100_000).unwrap_or(4_000),
+            max_records: batch.key("max_records").integer(1..=100_000).unwrap_or(2_000),
             max_bytes: batch.key("max_bytes").integer(65_536..=268_435_456).unwrap_or(8_388_608),
             linger: batch.key("linger").duration(MILLISECOND..=SECOND).unwrap_or(MILLISECOND * 5),
         }),

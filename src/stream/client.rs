@@ -13,6 +13,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use crate::stream::deliver::LINGER_MS;
 use crate::stream::fault::{Fault, Reaction, Step};
 
 /// What every client of one process needs to know.
@@ -101,8 +102,8 @@ impl ClientSettings {
         config.set("enable.idempotence", "true");
         config.set("delivery.report.only.error", "true");
         config.set("message.max.bytes", record_bytes_max.to_string());
-        // Everything is sent within one turn and then waited for: lingering longer would only add to the latency.
-        set_default(&mut config, &self.kafka, "linger.ms", "1");
+        // Records leave when the turn asks for their delivery, not one by one before.
+        config.set("linger.ms", LINGER_MS);
         set_default(&mut config, &self.kafka, "queue.buffering.max.kbytes", "65536");
         config
     }

@@ -17,6 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::stream::batch::BatchLimits;
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
+use crate::stream::deliver::deliver;
 use crate::stream::fault::{Reaction, Step, reaction};
 
 /// Assigns what the group gives, and says nothing.
@@ -102,9 +103,8 @@ impl CopyLoop {
         if deadline.is_none() {
             return Ok(());
         }
-        while producer.in_flight_count() > 0 {
+        while !deliver(producer, Duration::from_millis(100)) {
             producer.poll(Duration::ZERO);
-            std::thread::sleep(Duration::from_micros(150));
         }
         let mut offsets = TopicPartitionList::new();
         for (partition, offset) in next {
@@ -130,8 +130,7 @@ impl CopyLoop {
                     return Err(error);
                 }
                 record = refused;
-                producer.poll(Duration::ZERO);
-                std::thread::sleep(Duration::from_micros(150));
+                deliver(producer, Duration::from_millis(2));
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod client;
 pub mod copy_loop;
 pub mod control;
+mod deliver;
 pub mod fault;
 pub mod log_reader;
 pub mod mock;

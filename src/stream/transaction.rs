@@ -11,11 +11,14 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
+use crate::stream::deliver::deliver;
 use crate::stream::fault::{Fault, Reaction, Step, code_of};
 use crate::stream::record::{Outbox, Outgoing};
 
-/// How long a waiting thread sleeps between looks at the producer: far below a broker's answer, far above a spin.
-const LOOK_EVERY: Duration = Duration::from_micros(150);
+/// How long a wait for delivery lasts before failures are looked for. It ends at once when all is delivered.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a full queue is given to empty before a record is offered again.
+const ROOM_WITHIN: Duration = Duration::from_millis(2);
 
 /// A producer that writes only in transactions.
 pub struct TransactionalProducer {
@@ -138,9 +141,8 @@ impl Transaction<'_> {
     fn abort_once(&mut self) -> Result<(), Fault> {
         self.finished = true;
         // Flushed before: an abort while the first produce is in flight can be fatal (librdkafka#4849).
-        let flushed = self.producer.producer.flush(Duration::from_secs(2));
-        if let Err(error) = flushed {
-            tracing::debug!(%error, "not everything was delivered before an abort");
+        if !deliver(&self.producer.producer, Duration::from_secs(2)) {
+            tracing::debug!("not everything was delivered before an abort");
         }
         let aborted = self.producer.producer.abort_transaction(self.producer.timeout);
         self.producer.reports.take_delivery_fault();
@@ -159,7 +161,7 @@ impl Transaction<'_> {
                 return Ok(());
             }
             self.within_time()?;
-            std::thread::sleep(LOOK_EVERY);
+            deliver(&self.producer.producer, LOOK_EVERY);
         }
     }
 
@@ -198,7 +200,7 @@ impl Outbox for Transaction<'_> {
             }
             self.within_time()?;
             self.producer.producer.poll(Duration::ZERO);
-            std::thread::sleep(LOOK_EVERY);
+            deliver(&self.producer.producer, ROOM_WITHIN);
             base = refused;
         }
     }

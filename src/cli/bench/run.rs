@@ -48,6 +48,9 @@ pub(super) fn all(args: &BenchArgs) -> Result<Results, String> {
         rounds.push(Round { copy, gate: bench.throughput(Side::Gate, &round.to_string())? });
     }
     let mut results = Results { rounds, latencies: Vec::new() };
+    if args.only_throughput {
+        return Ok(results);
+    }
     let half = (results.gate_speed() / 2.0).round();
     for rate in [200.0, f64::from(args.rate), half] {
         for round in 0..args.rounds {
@@ -99,6 +102,10 @@ impl<'a> Bench<'a> {
             ("JIDOKA__GATE__WORKERS", self.args.workers.to_string()),
         ];
         let said = said.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let set = self.args.set.iter().filter_map(|set| set.split_once('='));
+        let said = said.chain(
+            set.map(|(key, value)| (format!("JIDOKA__KAFKA__{}", key.replace('.', "_").to_uppercase()), value.to_owned())),
+        );
         Settings::load(None, said).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
