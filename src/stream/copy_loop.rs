@@ -1,7 +1,7 @@
 //! The yardstick of the benchmark: a bare transactional copy loop, three records out for one in, that decides nothing.
 //!
 //! Written apart from the worker on purpose, so that what the worker adds shows. It has what exactly-once needs and nothing
-//! else: no restore, no faults, no metrics; any error ends it.
+//! else: partitions assigned by hand, no restore, no faults, no metrics; any error ends it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::stream::batch::BatchLimits;
@@ -20,14 +19,12 @@ use crate::stream::client::{ClientSettings, Reports, StreamContext};
 use crate::stream::deliver::deliver;
 use crate::stream::fault::{Reaction, Step, reaction};
 
-/// Assigns what the group gives, and says nothing.
-struct Plain;
+/// Says nothing.
+struct Quiet;
 
-impl ClientContext for Plain {
-    fn stats(&self, _: Statistics) {}
-}
+impl ClientContext for Quiet {}
 
-impl ConsumerContext for Plain {}
+impl ConsumerContext for Quiet {}
 
 /// What is copied, and where to.
 #[derive(Clone, Debug)]
@@ -38,6 +35,8 @@ pub struct CopyLoop {
     pub worker: usize,
     /// Topic that is read.
     pub input: String,
+    /// Partitions of it that this copy reads.
+    pub partitions: Vec<i32>,
     /// Topics that every record is copied to.
     pub outputs: [String; 3],
     /// Partitions of the outputs: a record goes to its input partition modulo this.
@@ -52,12 +51,12 @@ impl CopyLoop {
     /// # Errors
     /// With whatever went wrong first.
     pub fn run(&self, stop: &dyn Fn() -> bool, committed: &mut dyn FnMut(&[i64])) -> KafkaResult<()> {
-        let consumer: BaseConsumer<Plain> = {
-            let mut config = self.clients.subscriber(self.worker);
-            config.set("auto.offset.reset", "earliest");
-            BaseConsumer::from_config_and_context(&config, Plain)?
-        };
-        consumer.subscribe(&[&self.input])?;
+        let mut assignment = TopicPartitionList::new();
+        for partition in &self.partitions {
+            assignment.add_partition_offset(&self.input, *partition, Offset::Beginning)?;
+        }
+        let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(&self.clients.reader(), Quiet)?;
+        consumer.assign(&assignment)?;
         let config = self.clients.producer(self.worker, 1_000_000);
         let producer: BaseProducer<StreamContext> =
             BaseProducer::from_config_and_context(&config, StreamContext(Arc::new(Reports::default())))?;
@@ -75,7 +74,7 @@ impl CopyLoop {
 
     fn turn(
         &self,
-        consumer: &BaseConsumer<Plain>,
+        consumer: &BaseConsumer<Quiet>,
         producer: &BaseProducer<StreamContext>,
         appended: &mut Vec<i64>,
     ) -> KafkaResult<()> {

@@ -1,7 +1,7 @@
 //! What is counted while a side runs: commits, ages, processor time, partitions touched.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::stream::client::LagListener;
@@ -21,6 +21,7 @@ pub(super) struct Counts {
     touched: Mutex<Vec<usize>>,
     aborted: AtomicU64,
     failed: Mutex<Option<String>>,
+    held: AtomicI64,
 }
 
 #[derive(Default)]
@@ -40,6 +41,7 @@ impl Counts {
             touched: Mutex::default(),
             aborted: AtomicU64::new(0),
             failed: Mutex::default(),
+            held: AtomicI64::new(0),
         }
     }
 
@@ -61,6 +63,11 @@ impl Counts {
 
     pub fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire) >= self.expected
+    }
+
+    /// Input partitions that workers hold now.
+    pub fn held(&self) -> i64 {
+        self.held.load(Ordering::Acquire)
     }
 
     pub fn done(&self) -> u64 {
@@ -213,11 +220,15 @@ impl StreamObserver for Counts {
         self.is_stopping()
     }
     fn polled(&self, _: bool, _: usize) {}
-    fn taken(&self, _: &InputPartition, _: i64) {}
+    fn taken(&self, _: &InputPartition, _: i64) {
+        self.held.fetch_add(1, Ordering::AcqRel);
+    }
     fn waiting(&self, _: &InputPartition, reason: &str) {
         tracing::warn!(reason, "a partition waits");
     }
-    fn lost(&self, _: &InputPartition) {}
+    fn lost(&self, _: &InputPartition) {
+        self.held.fetch_sub(1, Ordering::AcqRel);
+    }
     fn restored(&self, _: usize, _: Duration) {}
     fn turn_began(&self) {}
     fn turn_ended(&self) {}

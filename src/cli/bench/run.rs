@@ -30,8 +30,8 @@ const POLICIES: [(&str, &str); 2] = [
     ("adult-income.yaml", include_str!("../../../config/policies/adult-income.yaml")),
     ("credit-default.yaml", include_str!("../../../config/policies/credit-default.yaml")),
 ];
-/// Records that leave the input topics idle until the workers have joined.
-const JOIN: Duration = Duration::from_secs(3);
+/// The input stays idle for so long after all workers have their partitions: a late rebalance is no latency of a turn.
+const SETTLE: Duration = Duration::from_secs(4);
 
 /// Everything, in turns.
 pub(super) fn all(args: &BenchArgs) -> Result<Results, String> {
@@ -151,7 +151,10 @@ impl<'a> Bench<'a> {
         let count = (rate * f64::from(self.args.seconds)) as u64;
         let counts = Arc::new(Counts::new(count));
         self.side(side, &input, &run, &counts, |counts| {
-            std::thread::sleep(JOIN);
+            if side == Side::Gate {
+                wait("the group to settle", counts, || counts.held() == i64::from(self.args.partitions))?;
+            }
+            std::thread::sleep(SETTLE);
             self.fill(&input, count, Some(rate), counts)?;
             wait("all records", counts, || counts.is_done())
         })?;
@@ -213,6 +216,7 @@ impl<'a> Bench<'a> {
                     clients: clients.clone(),
                     worker,
                     input: input.to_owned(),
+                    partitions: (0..self.args.partitions).skip(worker).step_by(self.args.workers).collect(),
                     outputs: outputs.clone(),
                     lanes: i32::from(settings.topics.lanes),
                     batch,
