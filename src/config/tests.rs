@@ -325,6 +325,7 @@ fn properties_that_a_guarantee_hangs_on_are_refused_with_the_reason() {
         "enable.idempotence",
         "acks",
         "delivery.report.only.error",
+        "linger.ms",
         "statistics.interval.ms",
     ];
     for name in owned {
@@ -343,10 +344,12 @@ fn properties_that_a_guarantee_hangs_on_are_refused_with_the_reason() {
             "jidoka.yaml:1:84: kafka.client.id: expected a single value, found a list",
         ]
     );
-    let settings =
-        from_environment(&[SERVERS, ("JIDOKA__KAFKA", "{bootstrap.servers: x, socket.keepalive.enable: true, linger.ms: 5}")]);
+    let settings = from_environment(&[
+        SERVERS,
+        ("JIDOKA__KAFKA", "{bootstrap.servers: x, socket.keepalive.enable: true, reconnect.backoff.ms: 5}"),
+    ]);
     let kafka = settings.unwrap().kafka;
-    let expected = [("bootstrap.servers", "localhost:9092"), ("linger.ms", "5"), ("socket.keepalive.enable", "true")];
+    let expected = [("bootstrap.servers", "localhost:9092"), ("reconnect.backoff.ms", "5"), ("socket.keepalive.enable", "true")];
     assert_eq!(kafka.iter().collect::<Vec<_>>(), expected);
 }
 

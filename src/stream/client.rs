@@ -13,7 +13,6 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::stream::deliver::LINGER_MS;
 use crate::stream::fault::{Fault, Reaction, Step};
 
 /// What every client of one process needs to know.
@@ -102,8 +101,9 @@ impl ClientSettings {
         config.set("enable.idempotence", "true");
         config.set("delivery.report.only.error", "true");
         config.set("message.max.bytes", record_bytes_max.to_string());
-        // Records leave when the turn asks for their delivery, not one by one before.
-        config.set("linger.ms", LINGER_MS);
+        // Records leave when the turn asks for their delivery, not one by one before (`deliver`): longer than a turn takes to
+        // write them, and well below the message's timeout.
+        config.set("linger.ms", (transaction_ms / 4).min(10_000).to_string());
         set_default(&mut config, &self.kafka, "queue.buffering.max.kbytes", "65536");
         config
     }

@@ -15,9 +15,6 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::stream::client::StreamContext;
 
-/// What `linger.ms` is set to: longer than any turn takes to write its records.
-pub(super) const LINGER_MS: &str = "10000";
-
 /// Sends everything and waits until it is delivered, or for `within`; whether it was. Failed deliveries are reported by the
 /// next `poll` of the producer.
 #[expect(unsafe_code, reason = "rdkafka's own wrapper waits in steps of 100 ms; see the module")]

@@ -130,7 +130,7 @@ impl Transaction<'_> {
         let add = |producer: &BaseProducer<StreamContext>, left| producer.send_offsets_to_transaction(offsets, group, left);
         self.producer.retrying(Step::Offsets, self.deadline, add)?;
         // Anything in flight here would make the commit wait in steps of 100 ms, and would mean that drain is wrong.
-        assert_eq!(self.producer.producer.in_flight_count(), 0, "nothing is in flight at a commit");
+        assert!(deliver(&self.producer.producer, Duration::ZERO), "nothing is in flight at a commit");
         let left = self.left();
         let result = self.producer.producer.commit_transaction(left).map_err(|error| Fault::of(Step::Commit, &error));
         // An abortable failure is aborted by the caller's drop; of an unknown outcome nothing more may be said here.
@@ -152,16 +152,17 @@ impl Transaction<'_> {
     /// Waits until everything sent is delivered.
     fn drain(&mut self) -> Result<(), Fault> {
         loop {
+            // Of records only: the client's own count of what is in flight has reports of lost connections in it, too.
+            let delivered = deliver(&self.producer.producer, LOOK_EVERY);
             self.producer.producer.poll(Duration::ZERO);
             if let Some(fault) = self.producer.reports.take_delivery_fault() {
                 // Another code than that of a purge says itself what is wrong with the record.
                 return Err(if fault.reaction == Reaction::Abort { self.producer.cause(fault) } else { fault });
             }
-            if self.producer.producer.in_flight_count() == 0 {
+            if delivered {
                 return Ok(());
             }
             self.within_time()?;
-            deliver(&self.producer.producer, LOOK_EVERY);
         }
     }
 
