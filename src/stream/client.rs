@@ -85,7 +85,7 @@ impl ClientSettings {
         // Default 1000 stalls a consumer that is faster than its fetches.
         set_default(&mut config, &self.kafka, "fetch.queue.backoff.ms", "10");
         // What waits in memory, a consumer.
-        set_default(&mut config, &self.kafka, "queued.max.messages.kbytes", "16384");
+        set_default(&mut config, &self.kafka, "queued.max.messages.kbytes", "4096");
         config
     }
 
