@@ -4,7 +4,8 @@
 //! that follow for the same partition must wait for their answer; while they wait, the client's broker thread *spins* (their
 //! time to leave lies in the past), and on a machine that it shares with a broker it starves what it waits for (measured: two
 //! such threads kept a broker on two cores from running for more than ten seconds). So records linger until the turn has
-//! written all of them, and leave as one request a partition when it asks for delivery.
+//! written all of them, and leave as one request a partition when it asks for delivery. That holds up to what one request may
+//! carry (`message.max.bytes`, 1 MiB on most topics): a turn that writes more to a partition waits, and spins, for a second one.
 //!
 //! That is what `rd_kafka_flush` is for: while it waits, nothing lingers. rdkafka's wrapper calls it with a timeout of zero and
 //! sleeps 100 ms in between, which is why it is called directly.

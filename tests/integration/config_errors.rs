@@ -5,18 +5,11 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::gate::POLICY;
 use crate::kafka::unique;
 
 /// A folder with files of their own, in which the command runs: places in its sentences are then the same everywhere.
 struct Folder(PathBuf);
-
-const POLICY: &str = "\
-policy: loans
-match: { model: loans }
-triggers:
-  - id: unsure
-    confidence: { measure: top_probability, below: 0.6 }
-";
 
 const CONFIGURATION: &str = "\
 kafka: { bootstrap.servers: 127.0.0.1:1 }

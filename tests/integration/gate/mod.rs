@@ -14,3 +14,5 @@ mod identity;
 mod oracle;
 mod process;
 mod stage;
+
+pub use stage::POLICY;

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const ASK: Duration = Duration::from_secs(10);
 
 /// The policy of these tests: holds what is less sure than 0.6.
-const POLICY: &str = "\
+pub const POLICY: &str = "\
 policy: loans
 match: { model: loans }
 triggers:
