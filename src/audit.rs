@@ -7,7 +7,9 @@ mod chain;
 mod entry;
 
 pub use chain::{Chain, ChainHead, ChainLink};
-pub use entry::{AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, write_decided, write_duplicate, write_gap};
+pub use entry::{
+    AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_duplicate, write_gap,
+};
 
 use crate::identity::Hash;
 

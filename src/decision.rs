@@ -8,7 +8,7 @@ mod priority;
 mod result;
 
 pub use built_in::BuiltIn;
-pub use evaluate::{Signals, Subject, evaluate};
+pub use evaluate::{Occasion, Signals, Subject, evaluate};
 pub use priority::{Part, Priority};
 pub use result::{ResultKind, TriggerRef, TriggerResult};
 
@@ -62,7 +62,7 @@ impl ControlBasis {
 pub struct Decision {
     /// May the automation go on?
     pub outcome: Outcome,
-    /// Built-in findings, then every trigger's result that is not a plain miss, in the policy's order.
+    /// Built-in findings, then every trigger's result that is not a plain miss, in the policy's order; samples last.
     pub results: Vec<TriggerResult>,
     /// Triggers of the unmeasured kinds that missed, as places in the policy's list.
     pub missed: Vec<usize>,

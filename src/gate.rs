@@ -9,8 +9,10 @@
 //! which are rebuilt from the log when a partition is assigned (`restore`).
 
 mod emit;
+pub mod judge;
 mod partition;
 mod restore;
+mod rules;
 mod salt;
 mod tally;
 pub mod window;
@@ -19,14 +21,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Source;
-use crate::decision::{Decision, Signals, Subject, evaluate};
-use crate::event::{Decoder, Limits, Plan};
-use crate::gate::emit::{Decided, Emitter, Found, Sink};
+use crate::decision::Signals;
+use crate::event::Limits;
+use crate::gate::emit::{Emitter, Found, Sink};
+use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::partition::GatePartition;
 use crate::gate::tally::Tally;
-use crate::gate::window::{EventKey, Seen, Sighting};
-use crate::identity::{DecisionId, Hash, RecordId, Timestamp};
-use crate::policy::{FallbackReview, PolicySet};
+use crate::gate::window::Sighting;
+use crate::identity::Timestamp;
+use crate::policy::FallbackReview;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -35,6 +38,7 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::telemetry::metrics::GateMetrics;
 
 pub use crate::gate::emit::OutputTopics;
+pub use crate::gate::rules::{Rules, RulesInForce};
 
 /// What all gates of a process share.
 pub struct GateSettings {
@@ -46,8 +50,8 @@ pub struct GateSettings {
     pub lanes: u16,
     /// How many partitions of `reviews` a band has.
     pub spread: u16,
-    /// Active policies.
-    pub policies: PolicySet,
+    /// The policies in force.
+    pub rules: Arc<RulesInForce>,
     /// Review rules of cases that no policy covers.
     pub fallback: FallbackReview,
     /// Bounds of an event.
@@ -65,8 +69,11 @@ pub struct Gate {
     settings: Arc<GateSettings>,
     control: Arc<ControlFollower>,
     metrics: Arc<GateMetrics>,
-    decoder: Decoder,
-    decision: Decision,
+    judge: Judge,
+    /// What this turn is decided by.
+    rules: Arc<Rules>,
+    /// Whether a turn has begun, in which no other rules may come.
+    in_turn: bool,
     emitter: Emitter,
     partitions: Vec<GatePartition>,
     tally: Tally,
@@ -76,15 +83,36 @@ impl Gate {
     /// A gate that holds no partition yet.
     #[must_use]
     pub fn new(settings: Arc<GateSettings>, control: Arc<ControlFollower>, metrics: Arc<GateMetrics>) -> Self {
-        Self {
-            decoder: Decoder::new(Arc::new(Plan::default()), settings.limits),
+        let rules = settings.rules.current();
+        let mut gate = Self {
+            judge: Judge::new(settings.limits),
             emitter: Emitter::new(&settings),
-            tally: Tally::new(&settings, &metrics),
+            tally: Tally::new(&metrics),
+            rules: Arc::clone(&rules),
+            in_turn: false,
             settings,
             control,
             metrics,
-            decision: Decision::default(),
             partitions: Vec::new(),
+        };
+        gate.adopt(rules);
+        gate
+    }
+
+    fn adopt(&mut self, rules: Arc<Rules>) {
+        self.judge.adopt(rules.set.plan());
+        self.tally.adopt(&rules);
+        self.rules = rules;
+    }
+
+    /// At the first record of a turn the rules that are in force now are taken up, so that one transaction is decided by one
+    /// set of policies.
+    fn begin_turn(&mut self) {
+        if !std::mem::replace(&mut self.in_turn, true) {
+            let rules = self.settings.rules.current();
+            if !Arc::ptr_eq(&rules, &self.rules) {
+                self.adopt(rules);
+            }
         }
     }
 
@@ -102,7 +130,7 @@ fn wall_clock() -> Timestamp {
 impl Processor for Gate {
     fn take(&mut self, partition: &InputPartition, log: &mut LogReader) -> Result<Taken, Fault> {
         self.lose(partition);
-        let taken = restore::take(&self.settings, &self.control, &mut self.decoder, partition, log)?;
+        let taken = restore::take(&self.settings, &self.control, self.judge.decoder(), partition, log)?;
         match taken {
             restore::Restored::Ready(held) => {
                 let offset = held.position.next();
@@ -126,56 +154,40 @@ impl Processor for Gate {
             let sentence = format!("a record of {}/{} came, which this worker does not hold", record.topic, record.partition);
             return Err(Fault::rebuild("other", sentence));
         };
-        let held = &mut self.partitions[place];
-        if record.offset < held.position.next() {
+        if record.offset < self.partitions[place].position.next() {
             // Decided before: a rewind that went further back than it had to.
             return Ok(());
         }
+        self.begin_turn();
+        let held = &mut self.partitions[place];
         let now = wall_clock();
         held.open(now, &self.settings, &mut self.emitter, outbox)?;
-        let bytes = record.value.unwrap_or_default();
-        let sha256 = Hash::of(bytes);
-        let source = &self.settings.sources[held.source];
-        let prefix = held.prefix;
-        let id_of = |offset, appended_at_ms| {
-            let at = RecordId { source: &source.name, partition: record.partition, offset, appended_at_ms, row: 0 };
-            DecisionId::with_prefix(prefix, at)
-        };
-        let found =
-            Found { record, now, sha256, decision_id: id_of(record.offset, record.appended_at_ms()), source: &source.name };
+        let source = &self.settings.sources[held.source].name;
+        let origin = Origin { source, partition: record.partition, prefix: held.prefix };
+        let sighting = Sighting { offset: record.offset, appended_at: record.appended_at };
+        let sighted = Sighted::new(origin, sighting, record.value.unwrap_or_default(), now);
         self.tally.consumed(held.source, record.appended_at, now);
-
-        let began = Instant::now();
-        let mut meter = || began.elapsed();
         let control = self.control.current();
         let signals = Signals { control: control.as_ref().map(|view| &***view), fallback_band: self.settings.fallback.band };
-        let event = self.decoder.decode(bytes);
-        let (subject, conflicts_with) = match &event {
-            Err(unreadable) => (Subject::Unreadable(unreadable.code), None),
-            Ok(event) => {
-                let sighting = Sighting { offset: record.offset, appended_at: record.appended_at };
-                let seen = held.window.see(EventKey::of(event.event_id(), 0), sha256, sighting);
-                let id_before = |before: Sighting| id_of(before.offset, before.appended_at.map_or(0, |time| time.0));
-                if let Seen::Same(before) = seen {
-                    self.tally.duplicate(held.source);
-                    let sink = Sink { chain: &mut held.chain, outbox };
-                    self.emitter.duplicate(&found, event.event_id(), id_before(before), sink)?;
-                    held.position.advance(record, sha256);
-                    return Ok(());
-                }
-                let conflicts_with = if let Seen::Other(before) = seen { Some(id_before(before)) } else { None };
-                let policy = self.settings.policies.matching(&source.name, event.model_name(), event.model_version());
-                (Subject::Event { event, policy, conflicting: conflicts_with.is_some() }, conflicts_with)
+        let began = Instant::now();
+        let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());
+        let Sighted { id: decision_id, sha256, .. } = sighted;
+        let found = Found { record, now, sha256, decision_id, source, rules: &self.rules };
+        let sink = Sink { chain: &mut held.chain, outbox };
+        match judged {
+            Judged::Duplicate { event_id, of } => {
+                self.tally.duplicate(held.source);
+                self.emitter.duplicate(&found, event_id, of, sink)?;
             }
-        };
-        evaluate(subject, record.appended_at, signals, now, &mut meter, &mut self.decision);
-        self.tally.decided(held.source, subject.policy(), &self.decision, conflicts_with);
-        if let Err(unreadable) = &event {
-            self.tally.dead_letter(held.source, unreadable.code);
+            Judged::Decided(verdict) => {
+                self.tally.decided(held.source, &verdict, &self.rules);
+                if let Err(unreadable) = &verdict.event {
+                    self.tally.dead_letter(held.source, unreadable.code);
+                }
+                self.emitter.decided(&found, &verdict, sink)?;
+                self.tally.reached(self.emitter.reached());
+            }
         }
-        let decided = Decided { event: event.as_ref(), policy: subject.policy(), conflicts_with, decision: &self.decision };
-        self.emitter.decided(&found, &decided, Sink { chain: &mut held.chain, outbox })?;
-        self.tally.reached(self.emitter.reached());
         held.position.advance(record, sha256);
         Ok(())
     }
@@ -197,13 +209,15 @@ impl Processor for Gate {
     }
 
     fn committed(&mut self) {
+        self.in_turn = false;
         for held in &mut self.partitions {
             held.commit();
         }
-        self.tally.commit(wall_clock(), &self.metrics);
+        self.tally.commit(wall_clock(), &self.metrics, &self.rules);
     }
 
     fn rolled_back(&mut self) {
+        self.in_turn = false;
         for held in &mut self.partitions {
             held.roll_back();
         }

@@ -264,6 +264,22 @@ impl DecisionId {
         LanePrefix(u16::from_be_bytes([self.0[0], self.0[1]])).lane(lanes)
     }
 
+    /// A number from 0 to below 1, evenly distributed over ids and the same at every replay: the first 53 bits of
+    /// SHA-256("jidoka/draw/1" 00 purpose 00 name 00 id). Draws of different purposes or names are independent.
+    #[must_use]
+    pub fn draw(self, purpose: &str, name: &str) -> f64 {
+        let mut hasher = Sha256::new();
+        hasher.update(b"jidoka/draw/1\0");
+        hasher.update(purpose.as_bytes());
+        hasher.update([0]);
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+        hasher.update(self.0);
+        let hash: [u8; 32] = hasher.finalize().into();
+        let first = hash.first_chunk::<8>().expect("a hash has 32 bytes");
+        (u64::from_be_bytes(*first) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// This id as its 32 hex digits.
     #[must_use]
     pub fn hex(self) -> [u8; 32] {

@@ -35,6 +35,7 @@ pub mod gate; // the processor: event → decision
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
+pub mod reload; // policies that change while a process runs
 pub mod dev; // real events and a watcher, for `jidoka dev`
 pub mod cli; // the commands
 

@@ -1,19 +1,34 @@
 //! Triggers: one file each, a plain function of (event, rule) to a [`Measurement`].
 
 pub mod confidence;
+pub mod rule;
+pub mod sample;
+
+use crate::policy::expression::Failure;
 
 /// What a trigger found when it looked at one event.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Measurement {
-    /// It could look.
+    /// It could look, and measures something: of a hit and of a miss alike.
     Measured {
         /// The raw measure, compared with the limit.
         value: f64,
-        /// Risk 0–1 for the priority, of a hit and of a miss alike.
+        /// Risk 0–1 for the priority.
         risk: f64,
         /// Whether the value is beyond the limit.
         hit: bool,
     },
+    /// It could look, and what it looks for is there or not.
+    Found(bool),
     /// It could not: the event lacks what the trigger reads. Holds, unless the trigger says otherwise.
-    Error(&'static str),
+    Error(Unmeasured),
+}
+
+/// Why a trigger could not look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmeasured {
+    /// For this reason.
+    Because(&'static str),
+    /// Its expression failed; the expression knows the sentence.
+    Expression(Failure),
 }

@@ -91,6 +91,17 @@ pub struct Decided<'a> {
     pub conflicts_with: Option<DecisionId>,
     /// The decision itself.
     pub decision: &'a Decision,
+    /// What the policy that is tried beside decided, where one is.
+    pub shadow: Option<Shadow<'a>>,
+}
+
+/// The decision of a policy that nobody obeys.
+#[derive(Clone, Copy, Debug)]
+pub struct Shadow<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Its decision.
+    pub decision: &'a Decision,
 }
 
 /// Writes a DECIDED entry into `out`.
@@ -122,6 +133,9 @@ pub fn write_decided(out: &mut Vec<u8>, decided: &Decided<'_>) {
             basis.word("now", &decided.at.rfc3339());
         });
         entry.truth("late", decision.late);
+        if let Some(shadow) = decided.shadow {
+            entry.object("shadow", |object| shadow_members(object, shadow));
+        }
         entry.integer("took_us", i64::try_from(decision.took.as_micros()).unwrap_or(i64::MAX));
     });
 }
@@ -242,6 +256,15 @@ fn trigger_result(object: &mut ObjectWriter<'_>, result: &TriggerResult, policy:
     object.number("value", result.value);
     object.number("limit", result.limit);
     object.text("reason", result.reason(policy));
+}
+
+fn shadow_members(object: &mut ObjectWriter<'_>, Shadow { policy, decision }: Shadow<'_>) {
+    record::policy(object, Some(policy));
+    object.text("outcome", decision.outcome.as_str());
+    object.number("score", decision.priority.score);
+    object.text("band", decision.priority.band.as_str());
+    let hits = decision.results.iter().filter(|result| result.is_finding());
+    object.texts("findings", hits.map(|result| result.id(Some(policy))));
 }
 
 fn priority(entry: &mut ObjectWriter<'_>, decision: &Decision, policy: Option<&Policy>) {

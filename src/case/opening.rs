@@ -36,7 +36,9 @@ pub struct Opening<'a> {
     pub policy: Option<&'a Policy>,
     /// The review rules that apply: the policy's, or the fallback's.
     pub review: &'a ReviewRules,
-    /// Those rules as JSON.
+    /// Place in those rules of the groups that apply.
+    pub groups: usize,
+    /// Those rules as JSON, with these groups.
     pub review_json: &'a str,
     /// The decision.
     pub decision: &'a Decision,
@@ -85,7 +87,8 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening<'_>, copy: EventCopy, 
         case.word("due_at", &opening.at.plus_millis(sla).rfc3339());
         case.text("assignee", None);
         case.text("lease_until", None);
-        case.texts("groups", opening.review.groups.iter().map(String::as_str));
+        let groups = opening.review.groups.get(opening.groups).map_or(&[][..], |rule| &rule.groups);
+        case.texts("groups", groups.iter().map(String::as_str));
         nothing_happened_yet(case);
     });
 }

@@ -85,7 +85,8 @@ fn show(args: &DevArgs) -> Result<(), Ended> {
     let policies = policies(&settings)?;
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let screen = Screen::new(args.output, Arc::clone(&stop));
-    let plan = GatePlan { settings: &settings, policies, metrics: Arc::new(Metrics::new()), check: TopicCheck::MockBroker };
+    let metrics = Arc::new(Metrics::new());
+    let plan = GatePlan { settings: &settings, policies, follow: None, metrics, check: TopicCheck::MockBroker };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     screen.start(&Start { bootstrap: &broker.bootstrap(), address: gate.address(), policies: &names, rate: args.rate });
     let course = Course::new(stop);

@@ -12,10 +12,11 @@ use clap::Args;
 
 use super::interrupt;
 use super::terminal::{Exit, fail};
-use crate::config::{self, Settings};
+use crate::config::{self, FolderWatch, POLICY_FILES, Settings};
 use crate::event::Limits;
-use crate::gate::{Gate, GateSettings, OutputTopics};
+use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
 use crate::policy::PolicySet;
+use crate::reload::Reload;
 use crate::stream::batch::BatchLimits;
 use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
@@ -76,6 +77,8 @@ pub fn run(args: &RunArgs) -> Exit {
         Err(error) => return fail(Exit::Failed, format!("Cannot listen for Ctrl-C: {error}")),
     };
     let metrics = Arc::new(Metrics::new());
+    // Before they are read, so that no change falls between.
+    let watch = FolderWatch::new(&settings.policies, &POLICY_FILES);
     let policies = match config::read_policies(&settings.policies, &settings.fallback) {
         Ok(policies) => policies,
         Err(problems) => return super::report_problems(&problems),
@@ -86,7 +89,8 @@ pub fn run(args: &RunArgs) -> Exit {
     for key in settings.without_effect() {
         tracing::warn!(key, "is set, but does nothing in this version");
     }
-    let plan = GatePlan { settings: &settings, policies, metrics: Arc::clone(&metrics), check: TopicCheck::Full };
+    let follow = Some(watch);
+    let plan = GatePlan { settings: &settings, policies, follow, metrics: Arc::clone(&metrics), check: TopicCheck::Full };
     match plan.run(&args.config.display().to_string(), &stop) {
         Ok(()) => Exit::Done,
         Err(ended) => fail(ended.exit, ended.sentence),
@@ -121,8 +125,10 @@ pub enum TopicCheck {
 pub struct GatePlan<'s> {
     /// Settings of the process.
     pub settings: &'s Settings,
-    /// Active policies.
+    /// The policies to begin with.
     pub policies: PolicySet,
+    /// The folder that they came from, where it is to be followed.
+    pub follow: Option<FolderWatch>,
     /// Where counts go.
     pub metrics: Arc<Metrics>,
     /// How topics are checked.
@@ -217,7 +223,18 @@ impl GatePlan<'_> {
             Ok(())
         })?);
 
-        let gate = Arc::new(gate_settings(settings, &layout, self.policies.clone()));
+        let rules = Rules::new(self.policies.clone(), &settings.fallback, &self.metrics);
+        let rules = Arc::new(RulesInForce::new(rules));
+        if let Some(watch) = self.follow.clone() {
+            let (rules, metrics, health) = (Arc::clone(&rules), Arc::clone(&self.metrics), Arc::clone(health));
+            let mut reload = Reload::new(watch, settings.fallback.clone(), rules, metrics, health);
+            let every = settings.reload_every;
+            threads.push(spawn("reload", move || {
+                reload.follow(every);
+                Ok(())
+            })?);
+        }
+        let gate = Arc::new(gate_settings(settings, &layout, rules));
         let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
         let metrics = Arc::new(GateMetrics::new(&self.metrics, &names));
         let sources: Arc<HashMap<String, String>> =
@@ -352,7 +369,7 @@ pub(super) fn client_settings(settings: &Settings) -> ClientSettings {
     }
 }
 
-pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, policies: PolicySet) -> GateSettings {
+pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, rules: Arc<RulesInForce>) -> GateSettings {
     let event = &settings.gate.event;
     GateSettings {
         sources: settings.sources.clone(),
@@ -366,7 +383,7 @@ pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, policies:
         },
         lanes: settings.topics.lanes,
         spread: settings.topics.spread,
-        policies,
+        rules,
         fallback: settings.fallback.clone(),
         limits: Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields },
         window: settings.gate.dedup_window,

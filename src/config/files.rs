@@ -20,7 +20,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
 }
 
 /// Reads every policy (`*.yaml`, `*.yml`) in `folder`, in the order of the names. Called at the start, and again when
-/// the folder has changed. Hidden files are passed over, as Kubernetes and editors keep copies in them.
+/// the folder has changed.
 ///
 /// # Errors
 /// Everything that is wrong in the folder and its files; then there is no policy at all, never a part of them.
@@ -51,13 +51,26 @@ pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result
     }
 }
 
-fn policy_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// What policy files are called.
+pub const POLICY_FILES: [&str; 2] = ["yaml", "yml"];
+
+/// The policy files in `folder`, in the order of their names.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn policy_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    files_in(folder, &POLICY_FILES)
+}
+
+/// The files in `folder` with one of these `extensions`, in the order of their names. Hidden ones are passed over, as
+/// Kubernetes and editors keep copies in them.
+pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> std::io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
-    let is_policy = |path: &PathBuf| {
+    let is_wanted = |path: &PathBuf| {
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        !hidden && path.extension().is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted))
     };
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_policy).collect();
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_wanted).collect();
     paths.sort();
     Ok(paths)
 }

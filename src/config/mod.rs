@@ -10,10 +10,12 @@ mod files;
 mod kafka;
 mod keys;
 mod read;
+mod watch;
 
-pub use files::{read_policies, read_policy_files};
+pub use files::{POLICY_FILES, policy_files, read_policies, read_policy_files};
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
+pub use watch::{Change, FolderWatch};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// `policies`: the folder of policy files.
     pub policies: PathBuf,
+    /// `reload.every`: how often the folders are looked at.
+    pub reload_every: Duration,
     /// `references`: topics of trusted facts. Without effect yet.
     pub references: Vec<Reference>,
     /// `instance`: the ordinal that makes this process's transactional ids stable.

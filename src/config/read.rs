@@ -57,6 +57,7 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         sources: sources(&root.key("sources"), &topics.prefix),
         topics,
         policies: policies(&root.key("policies"), folder),
+        reload_every: root.section("reload", |map| timeout(&map.key("every"), MILLISECOND * 100..=HOUR, SECOND)),
         references: references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
         fallback: root.section("fallback", fallback),

@@ -5,9 +5,20 @@ use std::time::Duration;
 use crate::control::{ControlView, Mode};
 use crate::decision::{BuiltIn, ControlBasis, Decision, Outcome, Part, ResultKind, TriggerRef, TriggerResult};
 use crate::event::{Code, Event};
-use crate::identity::Timestamp;
+use crate::identity::{DecisionId, Timestamp};
 use crate::policy::{Band, Limit, Missed, OnLate, Policy, Trigger, TriggerKind};
-use crate::trigger::{Measurement, confidence};
+use crate::trigger::{Measurement, Unmeasured, confidence, rule, sample};
+
+/// Which decision it is, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Occasion {
+    /// The decision's id.
+    pub id: DecisionId,
+    /// When the record was appended to its log, where that is known.
+    pub appended_at: Option<Timestamp>,
+    /// The moment of deciding.
+    pub now: Timestamp,
+}
 
 /// What is to be decided.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +56,13 @@ pub struct Signals<'a> {
     pub fallback_band: Band,
 }
 
-/// Decides about `subject`, appended at `appended_at`, at the moment `now`. `meter` tells the time spent so far.
+/// Decides about `subject`. `meter` tells the time spent so far.
 ///
 /// Writes the result into `decision`, whatever was in it. Never fails: what cannot be measured holds.
 pub fn evaluate(
     subject: Subject<'_>,
-    appended_at: Option<Timestamp>,
+    occasion: Occasion,
     signals: Signals<'_>,
-    now: Timestamp,
     meter: &mut dyn FnMut() -> Duration,
     decision: &mut Decision,
 ) {
@@ -63,13 +73,15 @@ pub fn evaluate(
     decision.control = signals
         .control
         .map_or(ControlBasis::Unreadable, |control| ControlBasis::Read(control.mode(policy.map(|policy| policy.name.as_str()))));
-    decision.late = is_late(policy, appended_at, now);
+    decision.late = is_late(policy, occasion);
     let built_in = built_in_findings(subject, signals, decision);
-    let triggers = match subject {
-        Subject::Event { event, policy: Some(policy), .. } => run_triggers(policy, event, meter, decision),
-        _ => Holds::No,
+    let holds = match subject {
+        Subject::Event { event, policy: Some(policy), .. } => {
+            Run { policy, event, id: occasion.id, spent: meter(), holds: built_in, decision }.triggers(meter)
+        }
+        _ => built_in,
     };
-    decision.outcome = if built_in == Holds::Yes || triggers == Holds::Yes { Outcome::Held } else { Outcome::Released };
+    decision.outcome = if holds == Holds::Yes { Outcome::Held } else { Outcome::Released };
     decision.priority.rate();
     decision.priority.band = policy.map_or(signals.fallback_band, |policy| policy.review.band_of(decision.priority.score));
     decision.took = meter();
@@ -83,10 +95,10 @@ enum Holds {
 }
 
 /// Late = older than the policy's `max_age`. Where the append time is unknown, or ahead of a clock that jumped, it is not.
-fn is_late(policy: Option<&Policy>, appended_at: Option<Timestamp>, now: Timestamp) -> bool {
-    match (policy.and_then(|policy| policy.max_age), appended_at) {
+fn is_late(policy: Option<&Policy>, occasion: Occasion) -> bool {
+    match (policy.and_then(|policy| policy.max_age), occasion.appended_at) {
         (Some(max_age), Some(appended_at)) => {
-            i64::try_from(max_age.as_millis()).is_ok_and(|max_age| now.0.saturating_sub(appended_at.0) > max_age)
+            i64::try_from(max_age.as_millis()).is_ok_and(|max_age| occasion.now.0.saturating_sub(appended_at.0) > max_age)
         }
         _ => false,
     }
@@ -127,53 +139,93 @@ fn built_in_findings(subject: Subject<'_>, signals: Signals<'_>, decision: &mut 
     found
 }
 
-fn run_triggers(policy: &Policy, event: &Event<'_>, meter: &mut dyn FnMut() -> Duration, decision: &mut Decision) -> Holds {
-    let mut holds = Holds::No;
-    let mut spent = meter();
-    let mut most_unsure: Option<Part> = None;
-    for (index, trigger) in policy.triggers.iter().enumerate() {
-        let measurement = match &trigger.kind {
-            TriggerKind::Confidence(rule) => confidence::measure(rule, event),
-        };
-        let after = meter();
-        let took = after.saturating_sub(spent);
-        spent = after;
-        let (result, part) = judge(index, trigger, measurement, took);
-        if holding(trigger, result.result) == Holds::Yes {
-            holds = Holds::Yes;
-        }
-        match result.result {
-            ResultKind::Error | ResultKind::Timeout => decision.priority.parts.push(part),
-            // Several confidence triggers look at the same doubt: only the largest counts.
-            _ if most_unsure.is_none_or(|most| part.factor() > most.factor()) => most_unsure = Some(part),
-            _ => {}
-        }
-        decision.results.push(result);
-    }
-    decision.priority.parts.extend(most_unsure);
-    holds
+/// One policy's triggers on one event.
+struct Run<'r> {
+    policy: &'r Policy,
+    event: &'r Event<'r>,
+    id: DecisionId,
+    /// The meter after the trigger before.
+    spent: Duration,
+    holds: Holds,
+    decision: &'r mut Decision,
 }
 
-/// One trigger's result and its factor of the priority.
-fn judge(index: usize, trigger: &Trigger, measurement: Measurement, took: Duration) -> (TriggerResult, Part) {
-    let TriggerKind::Confidence(rule) = &trigger.kind;
-    let trigger_ref = TriggerRef::Policy(index);
-    let fault = |result, error| {
-        let result =
-            TriggerResult { trigger: trigger_ref, result, value: None, limit: Some(limit(rule.limit)), error: Some(error) };
-        (result, Part::new(trigger_ref, trigger.missed_risk(), 1.0))
-    };
-    match measurement {
-        _ if took > trigger.budget => fault(ResultKind::Timeout, "took longer than its budget"),
-        Measurement::Error(error) => fault(ResultKind::Error, error),
-        Measurement::Measured { value, risk, hit } => {
-            let result = if hit { ResultKind::Hit } else { ResultKind::Miss };
-            let limit = Some(limit(rule.limit));
-            (
-                TriggerResult { trigger: trigger_ref, result, value: Some(value), limit, error: None },
-                Part::new(trigger_ref, risk, trigger.weight()),
-            )
+impl Run<'_> {
+    /// All of them: samples last, since they draw from what the others would release.
+    fn triggers(mut self, meter: &mut dyn FnMut() -> Duration) -> Holds {
+        let mut most_unsure: Option<Part> = None;
+        let mut samples = 0;
+        for (index, trigger) in self.policy.triggers.iter().enumerate() {
+            let measurement = match &trigger.kind {
+                TriggerKind::Rule(condition) => rule::measure(condition, self.event),
+                TriggerKind::Confidence(limits) => confidence::measure(limits, self.event),
+                TriggerKind::Sample(_) => {
+                    samples += 1;
+                    continue;
+                }
+            };
+            self.judge(index, trigger, measurement, meter(), &mut most_unsure);
         }
+        self.decision.priority.parts.extend(most_unsure);
+        if samples > 0 {
+            self.draw(meter);
+        }
+        self.holds
+    }
+
+    fn draw(&mut self, meter: &mut dyn FnMut() -> Duration) {
+        let released = self.holds == Holds::No;
+        for (index, trigger) in self.policy.triggers.iter().enumerate() {
+            let TriggerKind::Sample(rate) = trigger.kind else { continue };
+            let measurement = if released { sample::measure(rate, &trigger.id, self.id) } else { Measurement::Found(false) };
+            self.judge(index, trigger, measurement, meter(), &mut None);
+        }
+    }
+
+    /// Notes one trigger's result, whether it holds, and its factor of the priority. Several confidence triggers look at the
+    /// same doubt, so only the largest of their factors counts: it is left in `most_unsure`.
+    fn judge(
+        &mut self,
+        index: usize,
+        trigger: &Trigger,
+        measurement: Measurement,
+        meter: Duration,
+        most_unsure: &mut Option<Part>,
+    ) {
+        let took = meter.saturating_sub(std::mem::replace(&mut self.spent, meter));
+        let trigger_ref = TriggerRef::Policy(index);
+        let (mut value, mut error) = (None, None);
+        let result = match measurement {
+            _ if took > trigger.budget => {
+                error = Some(Unmeasured::Because("took longer than its budget"));
+                ResultKind::Timeout
+            }
+            Measurement::Error(why) => {
+                error = Some(why);
+                ResultKind::Error
+            }
+            Measurement::Found(false) => return self.decision.missed.push(index),
+            Measurement::Found(true) => {
+                self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
+                ResultKind::Hit
+            }
+            Measurement::Measured { value: measured, risk, hit } => {
+                value = Some(measured);
+                let part = Part::new(trigger_ref, risk, trigger.weight());
+                if most_unsure.is_none_or(|most| part.factor() > most.factor()) {
+                    *most_unsure = Some(part);
+                }
+                if hit { ResultKind::Hit } else { ResultKind::Miss }
+            }
+        };
+        if error.is_some() {
+            self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
+        }
+        if holding(trigger, result) == Holds::Yes {
+            self.holds = Holds::Yes;
+        }
+        let limit = if let TriggerKind::Confidence(limits) = &trigger.kind { Some(limit(limits.limit)) } else { None };
+        self.decision.results.push(TriggerResult { trigger: trigger_ref, result, value, limit, error });
     }
 }
 

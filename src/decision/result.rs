@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::decision::BuiltIn;
 use crate::policy::{Limit, Measure, Policy, Trigger, TriggerKind};
+use crate::trigger::Unmeasured;
 
 /// Whose result it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +77,7 @@ pub struct TriggerResult {
     /// What it was compared with.
     pub limit: Option<f64>,
     /// Why it could not be measured.
-    pub error: Option<&'static str>,
+    pub error: Option<Unmeasured>,
 }
 
 impl TriggerResult {
@@ -96,10 +97,19 @@ impl TriggerResult {
     #[must_use]
     pub fn reason<'p>(&self, policy: Option<&'p Policy>) -> Option<&'p str> {
         match (self.error, self.trigger) {
-            (Some(error), _) => Some(error),
+            (Some(error), _) => Some(self.said(error, policy)),
             (None, TriggerRef::BuiltIn(built_in)) => Some(built_in.reason()),
             (None, TriggerRef::Policy(_)) if self.result == ResultKind::Hit => self.trigger.of(policy)?.reason.as_deref(),
             (None, TriggerRef::Policy(_)) => None,
+        }
+    }
+
+    /// Why it could not be measured, in words; never anything of the event.
+    fn said<'p>(&self, error: Unmeasured, policy: Option<&'p Policy>) -> &'p str {
+        match (error, self.trigger.of(policy).map(|trigger| &trigger.kind)) {
+            (Unmeasured::Because(why), _) => why,
+            (Unmeasured::Expression(failure), Some(TriggerKind::Rule(rule))) => rule.reason(failure),
+            (Unmeasured::Expression(_), _) => "its expression failed",
         }
     }
 
@@ -107,6 +117,13 @@ impl TriggerResult {
     #[must_use]
     pub const fn is_finding(&self) -> bool {
         matches!(self.result, ResultKind::Hit | ResultKind::Error | ResultKind::Timeout)
+    }
+
+    /// Whether the decision was drawn for a quality review.
+    #[must_use]
+    pub fn is_sampled(&self, policy: Option<&Policy>) -> bool {
+        let is_sample = |trigger: &Trigger| matches!(trigger.kind, TriggerKind::Sample(_));
+        self.result == ResultKind::Hit && self.trigger.of(policy).is_some_and(is_sample)
     }
 
     /// Appends the sentence that tells the reviewer what was found.
@@ -117,7 +134,9 @@ impl TriggerResult {
             (TriggerRef::Policy(_), Some(trigger)) => trigger,
         };
         let written = match (self.result, &trigger.kind) {
-            (ResultKind::Error, _) => write!(out, "Could not be checked: {}.", self.error.unwrap_or("unknown")),
+            (ResultKind::Error, _) => {
+                write!(out, "Could not be checked: {}.", self.error.map_or("unknown", |error| self.said(error, policy)))
+            }
             (ResultKind::Timeout, _) => write!(out, "Could not be checked within {:?}.", trigger.budget),
             (_, TriggerKind::Confidence(confidence)) => {
                 let relation = match confidence.limit {
@@ -126,6 +145,10 @@ impl TriggerResult {
                 };
                 let (value, limit) = (self.value.unwrap_or(f64::NAN), self.limit.unwrap_or(f64::NAN));
                 write!(out, "{} is {value:.4}, {relation} the limit of {limit}.", described(&confidence.measure))
+            }
+            (_, TriggerKind::Rule(rule)) => write!(out, "The rule `{}` applies.", shortened(rule.text())),
+            (_, TriggerKind::Sample(_)) => {
+                out.write_str("Drawn for a quality review: nothing was found, and it would have been released.")
             }
         };
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
@@ -144,4 +167,11 @@ const fn described(measure: &Measure) -> &'static str {
         Measure::Entropy => "The model's uncertainty (entropy, 0 to 1)",
         Measure::Class { .. } => "The probability of the label that the policy watches",
     }
+}
+
+/// A rule's text as far as a sentence can carry it.
+fn shortened(text: &str) -> &str {
+    const BYTES: usize = 200;
+    let end = (0..=BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.map_or("", |end| &text[..end])
 }

@@ -1,7 +1,7 @@
 //! Reading one value as the type that it should have.
 
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -70,6 +70,19 @@ impl<'a> Field<'a> {
             return Some(text.to_owned());
         };
         self.refused(wrong)
+    }
+
+    /// Text in another language, such as an expression: any scalar but nothing, as it reads without its quotes.
+    #[must_use]
+    pub fn source_text(&self, what: &str) -> Option<&'a str> {
+        self.scalar(what).map(|(text, _)| text)
+    }
+
+    /// Reports a problem of the bytes `part` of [`Field::source_text`].
+    pub fn problem_inside(&self, part: Range<usize>, message: impl Into<String>) {
+        let problem = Problem::new(self.place, &self.path, message);
+        let text = self.source_text("text").unwrap_or_default();
+        self.problems.add(problem.inside(text, part));
     }
 
     /// Text, number, yes or no exactly as written, for values that are handed on to somebody else. Never quoted in a
@@ -197,7 +210,9 @@ impl<'a> Field<'a> {
         None
     }
 
-    pub(super) fn place(&self) -> &'a Place {
+    /// Where the value stands; where it is absent, the map that it would stand in.
+    #[must_use]
+    pub fn place(&self) -> &'a Place {
         self.place
     }
 

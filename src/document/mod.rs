@@ -8,6 +8,7 @@
 //! What YAML allows and nobody should need here is refused with a sentence: anchors, aliases, merge keys, tags, several
 //! documents in a file, keys that are no words. A file is at most [`MAX_BYTES`] long and [`MAX_DEPTH`] deep.
 
+mod excerpt;
 mod field;
 mod map;
 mod problem;
@@ -15,6 +16,7 @@ mod scalar;
 mod tree;
 mod words;
 
+pub use excerpt::Excerpt;
 pub use field::Field;
 pub use map::Map;
 pub use problem::{Place, Problem, Problems};

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
+
+use super::excerpt::{Excerpt, excerpt, found_in};
 
 /// So many problems are shown; a file with more is not the file that was meant.
 const MAX_SHOWN: usize = 100;
@@ -40,6 +43,10 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and, where it can be said, what to write instead.
     pub message: String,
+    /// The line of the file, where its text was at hand.
+    pub excerpt: Option<Excerpt>,
+    /// The scalar that the problem is in, and which bytes of it.
+    inside: Option<(String, Range<usize>)>,
 }
 
 impl Problem {
@@ -52,7 +59,26 @@ impl Problem {
             column: place.column,
             path: path.to_owned(),
             message: message.into(),
+            excerpt: None,
+            inside: None,
         }
+    }
+
+    /// This problem, being that of the bytes `part` of a scalar that stands at its place and says `text`.
+    #[must_use]
+    pub(super) fn inside(self, text: &str, part: Range<usize>) -> Self {
+        Self { inside: Some((text.to_owned(), part)), ..self }
+    }
+
+    /// Points into `source`, the text of the file: at the part of a scalar that is meant, and with the line to show.
+    fn point_into(&mut self, source: &str) {
+        let mut width = 1;
+        if let Some((text, part)) = self.inside.take()
+            && let Some(found) = found_in(source, (self.line, self.column), &text, part)
+        {
+            (self.line, self.column, width) = (found.line, found.column, found.width);
+        }
+        self.excerpt = excerpt(source, self.line, self.column, width);
     }
 }
 
@@ -91,6 +117,13 @@ impl Problems {
         self.found.borrow_mut().extend(problems);
     }
 
+    /// Gives the problems of the file `origin`, whose text is `source`, their lines.
+    pub fn point_into(&self, origin: &str, source: &str) {
+        for problem in self.found.borrow_mut().iter_mut().filter(|problem| problem.file == origin) {
+            problem.point_into(source);
+        }
+    }
+
     /// `value` if nothing was wrong.
     ///
     /// # Errors
@@ -105,7 +138,7 @@ impl Problems {
         found.truncate(MAX_SHOWN);
         if more > 0 {
             let message = format!("{more} more problems are not shown");
-            found.push(Problem { file: String::new(), line: 0, column: 0, path: String::new(), message });
+            found.push(Problem::new(&Place::whole(""), "", message));
         }
         Err(found)
     }

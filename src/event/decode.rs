@@ -37,6 +37,12 @@ impl Decoder {
         Self { plan, limits, fields, buffers: Buffers::default() }
     }
 
+    /// From now on the members that `plan` names are found.
+    pub fn replan(&mut self, plan: Arc<Plan>) {
+        self.fields.slots.resize(plan.len(), Kept::Missing);
+        self.plan = plan;
+    }
+
     /// Reads a record's value: a null value as no bytes.
     ///
     /// # Errors

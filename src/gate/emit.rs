@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::audit::{self, Chain, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap};
+use crate::audit::{Chain, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap};
 use crate::case::{EventCopy, Opening, write_opening};
 use crate::decision::{Decision, Outcome};
-use crate::event::{Event, Unreadable, Value};
 use crate::gate::GateSettings;
+use crate::gate::judge::Verdict;
 use crate::gate::partition::GatePartition;
+use crate::gate::rules::Rules;
 use crate::gate::salt::Salts;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp};
-use crate::policy::{Policy, ReviewRules};
+use crate::policy::Sight;
 use crate::record::{Disposition, write_disposition};
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
@@ -49,6 +50,7 @@ pub(super) struct Found<'a> {
     pub sha256: Hash,
     pub decision_id: DecisionId,
     pub source: &'a str,
+    pub rules: &'a Rules,
 }
 
 impl<'a> Found<'a> {
@@ -66,31 +68,6 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A decision, with what it is about.
-#[derive(Clone, Copy)]
-pub(super) struct Decided<'a> {
-    /// The event, or why there is none.
-    pub event: Result<&'a Event<'a>, &'a Unreadable<'a>>,
-    pub policy: Option<&'a Policy>,
-    pub conflicts_with: Option<DecisionId>,
-    pub decision: &'a Decision,
-}
-
-impl<'a> Decided<'a> {
-    /// The producer's id of the event, where it could be read.
-    fn event_id(&self) -> Option<&'a str> {
-        self.event.map_or_else(|unreadable| unreadable.event_id, |event| Some(event.event_id()))
-    }
-
-    /// Name and version of the model, as far as they could be read.
-    fn model(&self) -> (Option<&'a str>, Option<&'a str>) {
-        match self.event {
-            Ok(event) => (Some(event.model_name()), event.model_version()),
-            Err(unreadable) => (unreadable.model_name, unreadable.model_version),
-        }
-    }
-}
-
 /// Where records go: the chain that the entry is a link of, and the transaction.
 pub(super) struct Sink<'s> {
     pub chain: &'s mut Chain,
@@ -104,10 +81,6 @@ pub(super) struct Emitter {
     spread: u16,
     record_bytes_max: usize,
     dead_letter_bytes_max: usize,
-    fallback: ReviewRules,
-    fallback_json: String,
-    /// Review rules of the policies as JSON, in the order of the set.
-    review_json: Vec<(Hash, String)>,
     salts: Salts,
     value: Vec<u8>,
     key: Vec<u8>,
@@ -117,16 +90,12 @@ pub(super) struct Emitter {
 
 impl Emitter {
     pub fn new(settings: &Arc<GateSettings>) -> Self {
-        let fallback = settings.fallback.review_rules();
         Self {
             topics: settings.topics.clone(),
             lanes: settings.lanes,
             spread: settings.spread,
             record_bytes_max: settings.record_bytes_max,
             dead_letter_bytes_max: settings.dead_letter_bytes_max,
-            fallback_json: fallback.to_json(),
-            fallback,
-            review_json: settings.policies.policies().iter().map(|policy| (policy.hash, policy.review.to_json())).collect(),
             salts: Salts::new(),
             value: Vec::new(),
             key: Vec::new(),
@@ -136,32 +105,18 @@ impl Emitter {
     }
 
     /// All records of one decision; the original of a record that is no event goes to the dead letters.
-    pub fn decided(&mut self, found: &Found<'_>, decided: &Decided<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+    pub fn decided(&mut self, found: &Found<'_>, decided: &Verdict<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         let Sink { chain, outbox } = sink;
         self.reached.clear();
-        let event = decided.event.ok();
-        let entry = audit::Decided {
-            decision_id: found.decision_id,
-            at: found.now,
-            chain: chain.next(),
-            input: found.input(),
-            event_id: decided.event_id(),
-            model: decided.model(),
-            policy: decided.policy,
-            prediction: event.map_or(Value::Missing, Event::prediction),
-            confidence: event.and_then(Event::confidence_text),
-            conflicts_with: decided.conflicts_with,
-            decision: decided.decision,
-        };
         self.value.clear();
-        write_decided(&mut self.value, &entry);
+        write_decided(&mut self.value, &decided.entry(found.decision_id, found.now, found.input(), chain.next()));
         let hash = self.audit(found, "DECIDED", outbox)?;
         chain.advance(hash);
         self.disposition(found, decided, outbox)?;
         if decided.decision.outcome == Outcome::Held {
             self.case(found, decided, hash, outbox)?;
         }
-        match decided.event {
+        match &decided.event {
             Ok(_) => Ok(()),
             Err(unreadable) => self.dead_letter(found, unreadable, outbox),
         }
@@ -237,7 +192,7 @@ impl Emitter {
         Ok(hash)
     }
 
-    fn disposition(&mut self, found: &Found<'_>, decided: &Decided<'_>, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+    fn disposition(&mut self, found: &Found<'_>, decided: &Verdict<'_>, outbox: &mut dyn Outbox) -> Result<(), Fault> {
         let outcome = decided.decision.outcome;
         self.value.clear();
         let disposition = Disposition {
@@ -258,25 +213,23 @@ impl Emitter {
     }
 
     /// Opens the case and offers it for review: the same bytes to both topics.
-    fn case(&mut self, found: &Found<'_>, decided: &Decided<'_>, entry_hash: Hash, outbox: &mut dyn Outbox) -> Result<(), Fault> {
-        let (review, review_json) = match decided.policy {
-            Some(policy) => {
-                let json = self.review_json.iter().find(|(hash, _)| *hash == policy.hash);
-                (&policy.review, json.map_or("null", |(_, json)| json.as_str()))
-            }
-            None => (&self.fallback, self.fallback_json.as_str()),
-        };
+    fn case(&mut self, found: &Found<'_>, decided: &Verdict<'_>, entry_hash: Hash, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        let review = found.rules.review(decided.policy);
+        let groups = review.groups_for(decided.readable());
+        let sampled = decided.decision.results.iter().any(|result| result.is_sampled(decided.policy));
+        let sight = if sampled { Sight::Blind } else { Sight::Open };
         let lane = found.decision_id.lane(self.lanes);
         let opening = Opening {
             decision_id: found.decision_id,
             lane,
             input: found.input(),
-            event: decided.event.ok(),
+            event: decided.readable(),
             event_id: decided.event_id(),
             model: decided.model(),
             policy: decided.policy,
             review,
-            review_json,
+            groups,
+            review_json: found.rules.review_text(decided.policy, groups, sight),
             decision: decided.decision,
             entry_hash,
             salt: self.salts.next(),

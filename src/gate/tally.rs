@@ -2,24 +2,24 @@
 
 use prometheus::IntCounter;
 
-use crate::decision::{BuiltIn, Decision, Outcome, ResultKind, TriggerRef};
+use crate::decision::{Decision, Outcome, ResultKind, TriggerRef};
 use crate::event::Code;
-use crate::gate::GateSettings;
-use crate::identity::{DecisionId, Hash, Timestamp};
-use crate::policy::Policy;
-use crate::telemetry::metrics::{Bound, GateMetrics};
+use crate::gate::judge::Verdict;
+use crate::gate::rules::{PolicyCounters, Rules, built_in_place};
+use crate::identity::Timestamp;
+use crate::telemetry::metrics::{Bound, GateMetrics, SourceMetrics};
 
 /// The staged counts of one gate.
 pub(super) struct Tally {
     /// Place of the source, append time and decision time of each record.
     aged: Vec<(usize, Option<Timestamp>)>,
     staged: Vec<(IntCounter, u64)>,
-    /// Counters of each policy, in the set's order, and last those of no policy.
-    policies: Vec<PolicyCounters>,
     sources: Vec<SourceCounters>,
     decided_at: Vec<(usize, f64)>,
     /// In the order of [`Bound::ALL`].
     bounds: [usize; Bound::ALL.len()],
+    /// What [`Rules::all_counters`] will be told, by the same places.
+    of_rules: Vec<u64>,
 }
 
 struct SourceCounters {
@@ -30,80 +30,29 @@ struct SourceCounters {
     dead_letters: Vec<usize>,
 }
 
-struct PolicyCounters {
-    hash: Option<Hash>,
-    released: usize,
-    held: usize,
-    /// By trigger and result.
-    triggers: Vec<[usize; ResultKind::ALL.len()]>,
-    /// By built-in finding.
-    built_in: Vec<usize>,
-}
-
-/// One of each kind, in the order of [`built_in_place`].
-const BUILT_IN: [BuiltIn; 7] = [
-    BuiltIn::Unreadable(Code::Empty),
-    BuiltIn::NoPolicy,
-    BuiltIn::ConflictingDuplicate,
-    BuiltIn::Stopped,
-    BuiltIn::ControlUnreadable,
-    BuiltIn::PolicyMissing,
-    BuiltIn::Late,
-];
-
-const fn built_in_place(built_in: BuiltIn) -> usize {
-    match built_in {
-        BuiltIn::Unreadable(_) => 0,
-        BuiltIn::NoPolicy => 1,
-        BuiltIn::ConflictingDuplicate => 2,
-        BuiltIn::Stopped => 3,
-        BuiltIn::ControlUnreadable => 4,
-        BuiltIn::PolicyMissing => 5,
-        BuiltIn::Late => 6,
-    }
-}
-
 impl Tally {
-    pub fn new(settings: &GateSettings, metrics: &GateMetrics) -> Self {
+    pub fn new(metrics: &GateMetrics) -> Self {
         let mut staged = Vec::new();
         let mut place = |counter: IntCounter| {
             staged.push((counter, 0));
             staged.len() - 1
         };
-        let sources = metrics
-            .sources
-            .iter()
-            .map(|source| SourceCounters {
-                consumed: place(source.consumed.clone()),
-                same: place(source.same.clone()),
-                conflicting: place(source.conflicting.clone()),
-                late: place(source.late.clone()),
-                dead_letters: source.dead_letters.iter().map(|counter| place(counter.clone())).collect(),
-            })
-            .collect();
-        let policies = settings.policies.policies().iter().map(Some).chain([None]);
-        let policies = policies
-            .map(|policy| {
-                let name = policy.map_or("none", |policy| policy.name.as_str());
-                let all = &metrics.all;
-                let mut result = |trigger: &str, kind: ResultKind| {
-                    place(all.trigger_results.with_label_values(&[name, trigger, kind.as_str()]))
-                };
-                PolicyCounters {
-                    hash: policy.map(|policy| policy.hash),
-                    triggers: policy
-                        .map_or(&[][..], |policy| &policy.triggers)
-                        .iter()
-                        .map(|trigger| ResultKind::ALL.map(|kind| result(&trigger.id, kind)))
-                        .collect(),
-                    built_in: BUILT_IN.iter().map(|built_in| result(built_in.id(), ResultKind::Hit)).collect(),
-                    released: place(all.decisions.with_label_values(&[name, Outcome::Released.as_str()])),
-                    held: place(all.decisions.with_label_values(&[name, Outcome::Held.as_str()])),
-                }
-            })
-            .collect();
+        let source = |source: &SourceMetrics| SourceCounters {
+            consumed: place(source.consumed.clone()),
+            same: place(source.same.clone()),
+            conflicting: place(source.conflicting.clone()),
+            late: place(source.late.clone()),
+            dead_letters: source.dead_letters.iter().map(|counter| place(counter.clone())).collect(),
+        };
+        let sources = metrics.sources.iter().map(source).collect();
         let bounds = Bound::ALL.map(|bound| place(metrics.all.bound_hits.with_label_values(&[bound.key()])));
-        Self { aged: Vec::new(), staged, policies, sources, decided_at: Vec::new(), bounds }
+        Self { aged: Vec::new(), staged, sources, decided_at: Vec::new(), bounds, of_rules: Vec::new() }
+    }
+
+    /// Other rules are in force, and nothing is counted yet.
+    pub fn adopt(&mut self, rules: &Rules) {
+        self.of_rules.clear();
+        self.of_rules.resize(rules.all_counters.len(), 0);
     }
 
     /// A record is being decided.
@@ -139,36 +88,47 @@ impl Tally {
         }
     }
 
-    /// It was decided.
-    pub fn decided(&mut self, source: usize, policy: Option<&Policy>, decision: &Decision, conflicts_with: Option<DecisionId>) {
+    /// It was decided, by these rules.
+    pub fn decided(&mut self, source: usize, verdict: &Verdict<'_>, rules: &Rules) {
         let source = &self.sources[source];
-        if conflicts_with.is_some() {
+        if verdict.conflicts_with.is_some() {
             self.staged[source.conflicting].1 += 1;
         }
-        if decision.late {
+        if verdict.decision.late {
             self.staged[source.late].1 += 1;
         }
-        let hash = policy.map(|policy| policy.hash);
-        let Some(counters) = self.policies.iter().find(|counters| counters.hash == hash) else { return };
+        self.by_policy(verdict.decision, &rules.counters[rules.place(verdict.policy)]);
+        if let Some((policy, shadow)) = verdict.shadow {
+            let different = usize::from(shadow.outcome != verdict.decision.outcome);
+            self.of_rules[rules.counters[policy.place].shadow[different]] += 1;
+        }
+    }
+
+    fn by_policy(&mut self, decision: &Decision, counters: &PolicyCounters) {
         let outcome = match decision.outcome {
             Outcome::Released => counters.released,
             Outcome::Held => counters.held,
         };
-        self.staged[outcome].1 += 1;
+        self.of_rules[outcome] += 1;
         for result in &decision.results {
             let place = match result.trigger {
                 TriggerRef::BuiltIn(built_in) => counters.built_in[built_in_place(built_in)],
                 TriggerRef::Policy(index) => counters.triggers[index][result.result as usize],
             };
-            self.staged[place].1 += 1;
+            self.of_rules[place] += 1;
         }
         for &index in &decision.missed {
-            self.staged[counters.triggers[index][ResultKind::Miss as usize]].1 += 1;
+            self.of_rules[counters.triggers[index][ResultKind::Miss as usize]] += 1;
         }
     }
 
     /// The transaction was committed at `now`: what was counted is told.
-    pub fn commit(&mut self, now: Timestamp, metrics: &GateMetrics) {
+    pub fn commit(&mut self, now: Timestamp, metrics: &GateMetrics, rules: &Rules) {
+        for (counter, count) in rules.all_counters.iter().zip(&mut self.of_rules) {
+            if *count > 0 {
+                counter.inc_by(std::mem::take(count));
+            }
+        }
         for (counter, count) in &mut self.staged {
             if *count > 0 {
                 counter.inc_by(std::mem::take(count));
@@ -188,6 +148,7 @@ impl Tally {
     pub fn roll_back(&mut self) {
         self.aged.clear();
         self.decided_at.clear();
+        self.of_rules.fill(0);
         for (_, count) in &mut self.staged {
             *count = 0;
         }
@@ -204,16 +165,6 @@ fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_built_in_finding_has_its_place() {
-        for (place, built_in) in BUILT_IN.iter().enumerate() {
-            assert_eq!(built_in_place(*built_in), place);
-        }
-        for (place, kind) in ResultKind::ALL.iter().enumerate() {
-            assert_eq!(*kind as usize, place);
-        }
-    }
 
     #[test]
     fn ages_are_never_negative() {

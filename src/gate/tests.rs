@@ -12,7 +12,8 @@ use crate::config::{Format, Start};
 use crate::control::ControlView;
 use crate::gate::partition::Opening;
 use crate::gate::window::DedupWindow;
-use crate::policy::Band;
+use crate::identity::Hash;
+use crate::policy::{Band, PolicySet};
 use crate::progress::Progress;
 use crate::stream::record::{HeaderItem, IncomingHeaders, Outgoing};
 use crate::telemetry::metrics::Metrics;
@@ -85,6 +86,15 @@ impl Outbox for FakeOutbox {
     }
 }
 
+fn fallback() -> FallbackReview {
+    FallbackReview { band: Band::Critical, ..FallbackReview::default() }
+}
+
+fn rules(policy: &str) -> Rules {
+    let set = PolicySet::read(&[("loans.yaml".to_owned(), policy.to_owned())], &fallback()).expect("a sound policy");
+    Rules::new(set, &fallback(), &Metrics::new())
+}
+
 fn settings() -> GateSettings {
     let name = |name: &str| name.to_owned();
     GateSettings {
@@ -99,8 +109,8 @@ fn settings() -> GateSettings {
         },
         lanes: 3,
         spread: 2,
-        policies: PolicySet::read(&[(name("loans.yaml"), name(POLICY))], &FallbackReview::default()).expect("a sound policy"),
-        fallback: FallbackReview { band: Band::Critical, ..FallbackReview::default() },
+        rules: Arc::new(RulesInForce::new(rules(POLICY))),
+        fallback: fallback(),
         limits: Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 },
         window: 100,
         record_bytes_max: 1_000_000,

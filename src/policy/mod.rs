@@ -1,21 +1,27 @@
 //! The policy file: which events it is for, what is checked on them, and how people review what was held.
 //!
-//! `files → `[`PolicySet::read`]` → the policies, checked completely → `[`PolicySet::matching`]` an event`
+//! `files → `[`PolicySet::read`]` → the policies, checked completely → `[`PolicySet::choose`]` for an event`
 //!
 //! A set is read as a whole or not at all, so a bad file never replaces a good one. What a later version brings is
 //! refused by name: a policy that asks for a check which is not made must not look as if it were.
 
+mod candidate;
+pub mod expression;
 mod read;
 mod review;
 mod trigger;
 
-pub use review::{Band, BandLimits, FallbackReview, ReviewRules};
-pub use trigger::{Confidence, Limit, Measure, Missed, Trigger, TriggerKind};
+pub use candidate::Candidate;
+pub use expression::Expression;
+pub use review::{Band, BandLimits, FallbackReview, GroupRule, ReviewRules, Sight};
+pub use trigger::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::document::{Map, Place, Problem, Problems, parse};
-use crate::identity::Hash;
+use crate::event::Plan;
+use crate::identity::{DecisionId, Hash};
 
 /// So many policies may be active at once.
 pub const MAX_POLICIES: usize = 256;
@@ -29,8 +35,14 @@ pub struct Policy {
     pub version: Option<String>,
     /// SHA-256 of the file's bytes.
     pub hash: Hash,
+    /// Its place in the set, from 0: an index for whoever keeps something by policy.
+    pub place: usize,
     /// Which events it is for.
     pub matches: Match,
+    /// The policy that it may come to replace, where it is only tried.
+    pub candidate: Option<Candidate>,
+    /// What is bad for the subject. Checked, and without effect until fairness is watched.
+    pub adverse: Option<Expression>,
     /// What is checked, in the order of the file; at least one.
     pub triggers: Vec<Trigger>,
     /// How held decisions are reviewed.
@@ -79,11 +91,25 @@ impl Match {
     }
 }
 
-/// The policies that are active together.
-#[derive(Clone, PartialEq, Debug, Default)]
+/// Who decides about an event.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Choice<'a> {
+    /// The policy whose decision counts; none means that the event is held by `no-policy`.
+    pub policy: Option<&'a Policy>,
+    /// The other one of the two, where the policy has a candidate: evaluated beside, obeyed by nobody.
+    pub shadow: Option<&'a Policy>,
+}
+
+/// The policies that are active together, and what of an event they read.
+#[derive(Clone, Debug, Default)]
 pub struct PolicySet {
-    /// The most specific first.
+    /// Those that match events, the most specific first; then the candidates.
     policies: Vec<Policy>,
+    /// How many match events.
+    matching: usize,
+    /// The place of each matching policy's candidate.
+    candidates: Vec<Option<usize>>,
+    plan: Arc<Plan>,
 }
 
 impl PolicySet {
@@ -97,33 +123,65 @@ impl PolicySet {
         if let Some((file, _)) = files.get(MAX_POLICIES) {
             problems.add(Problem::new(&Place::whole(file), "", format!("at most {MAX_POLICIES} policies can be active at once")));
         }
+        let mut plan = Plan::default();
         let mut read: Vec<(&str, Policy)> = Vec::new();
         for (file, text) in files.iter().take(MAX_POLICIES) {
             match parse(file, text) {
                 Err(found) => problems.extend(found),
                 Ok(document) => {
                     let hash = Hash::of(text.as_bytes());
-                    let policy = Map::of_document(&document, &problems, |root| read::policy(root, hash, fallback, &read));
+                    let reader = |root: &Map<'_>| read::policy(root, hash, fallback, &read, &mut plan);
+                    let policy = Map::of_document(&document, &problems, reader);
                     read.push((file, policy));
                 }
             }
         }
-        let mut policies: Vec<Policy> = read.into_iter().map(|(_, policy)| policy).collect();
-        policies.sort_by_key(|policy| std::cmp::Reverse(policy.matches.specificity()));
-        problems.finish(Self { policies })
+        candidate::check(&read, &problems);
+        for (file, text) in files {
+            problems.point_into(file, text);
+        }
+        problems.finish(Self::of(read.into_iter().map(|(_, policy)| policy).collect(), plan))
     }
 
-    /// The most specific policy that fits an event; `None` means that the event is held by `no-policy`. Called for every
-    /// event; allocates nothing.
+    fn of(mut policies: Vec<Policy>, plan: Plan) -> Self {
+        policies.sort_by_key(|policy| (policy.candidate.is_some(), std::cmp::Reverse(policy.matches.specificity())));
+        for (place, policy) in policies.iter_mut().enumerate() {
+            policy.place = place;
+        }
+        let matching = policies.iter().take_while(|policy| policy.candidate.is_none()).count();
+        let (decided, tried) = policies.split_at(matching);
+        let of = |policy: &Policy| tried.iter().find(|candidate| candidate.is_for(&policy.name)).map(|found| found.place);
+        let candidates = decided.iter().map(of).collect();
+        Self { policies, matching, candidates, plan: Arc::new(plan) }
+    }
+
+    /// Who decides about the event that the decision `id` is about. Called for every event; allocates nothing.
+    #[must_use]
+    pub fn choose(&self, (source, model, version): (&str, &str, Option<&str>), id: DecisionId) -> Choice<'_> {
+        let Some(policy) = self.matching(source, model, version) else { return Choice { policy: None, shadow: None } };
+        let candidate = self.candidates[policy.place].map(|place| &self.policies[place]);
+        match candidate {
+            Some(candidate) if candidate.draws(id) => Choice { policy: Some(candidate), shadow: Some(policy) },
+            _ => Choice { policy: Some(policy), shadow: candidate },
+        }
+    }
+
+    /// The most specific policy that fits an event, candidates apart.
     #[must_use]
     pub fn matching(&self, source: &str, model: &str, model_version: Option<&str>) -> Option<&Policy> {
-        self.policies.iter().find(|policy| policy.matches.fits(source, model, model_version))
+        self.policies[..self.matching].iter().find(|policy| policy.matches.fits(source, model, model_version))
     }
 
-    /// All policies, the most specific first.
+    /// All policies, in the order of their places.
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// The members of an event's maps that the policies read: what a decoder must know before their expressions are asked.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Number, Value, json};
 
+use super::expression::Expression;
 use crate::document::{DAY, HOUR, MINUTE, duration_text};
+use crate::event::Event;
 
 /// How urgent a case is. The most urgent band is the least, so that a queue sorts by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,8 +75,8 @@ impl Default for BandLimits {
 /// A policy's `review` section, complete with defaults.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ReviewRules {
-    /// The groups whose members may review.
-    pub groups: Vec<String>,
+    /// Who may review: the first that applies to the event. The last one applies to every event.
+    pub groups: Vec<GroupRule>,
     /// The groups whose members lead: reassign, and take over what escalates beyond critical.
     pub leads: Vec<String>,
     /// Where the bands begin.
@@ -95,12 +97,31 @@ pub struct ReviewRules {
     pub mask: Vec<String>,
 }
 
+/// Groups of reviewers, and for which events they are.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupRule {
+    /// Applies to events of which this holds; to every event where there is none. One that cannot be evaluated does not
+    /// apply.
+    pub when: Option<Expression>,
+    /// The groups whose members may review.
+    pub groups: Vec<String>,
+}
+
+/// Whether reviewers see the machine's answer before they have judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sight {
+    /// They do, unless the rules say otherwise.
+    Open,
+    /// They do not, whatever the rules say: a sample measures what people find by themselves.
+    Blind,
+}
+
 impl ReviewRules {
     /// The rules that hold where a policy says nothing (contract, section 6), for these groups.
     #[must_use]
     pub fn with_defaults(groups: Vec<String>, leads: Vec<String>) -> Self {
         Self {
-            groups,
+            groups: vec![GroupRule { when: None, groups }],
             leads,
             bands: BandLimits::default(),
             quorum: 1,
@@ -133,10 +154,19 @@ impl ReviewRules {
         self.sla[band.index()]
     }
 
-    /// The rules as compact JSON for the case record: the policy file's keys, durations as `15m`. Equal rules give equal
-    /// bytes.
+    /// The place in `groups` of those that review `event`; of the last where there is no event to ask.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub fn groups_for(&self, event: Option<&Event<'_>>) -> usize {
+        let last = self.groups.len().saturating_sub(1);
+        let Some(event) = event else { return last };
+        let applies = |rule: &GroupRule| rule.when.as_ref().is_none_or(|when| when.holds(event) == Ok(true));
+        self.groups.iter().position(applies).unwrap_or(last)
+    }
+
+    /// The rules as compact JSON for the case record, with the groups at the place `groups`: the policy file's keys,
+    /// durations as `15m`. Equal rules give equal bytes.
+    #[must_use]
+    pub fn to_json(&self, groups: usize, sight: Sight) -> String {
         let sla: Map<String, Value> =
             Band::ALL.iter().map(|band| (band.as_str().to_owned(), duration_text(self.sla(*band)).into())).collect();
         let bands = json!({
@@ -145,7 +175,7 @@ impl ReviewRules {
             "normal": number(self.bands.normal),
         });
         let rules = json!({
-            "groups": self.groups,
+            "groups": self.groups.get(groups).map(|rule| &rule.groups),
             "leads": self.leads,
             "bands": bands,
             "quorum": self.quorum,
@@ -153,7 +183,7 @@ impl ReviewRules {
             "escalate_at": number(self.escalate_at),
             "sla": sla,
             "reasons": self.reasons,
-            "blind": self.blind,
+            "blind": self.blind || sight == Sight::Blind,
             "mask": self.mask,
         });
         rules.to_string()

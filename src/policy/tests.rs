@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::event::{Decoder, Limits};
 
 fn read(text: &str) -> Result<PolicySet, Vec<Problem>> {
     PolicySet::read(&[("p.yaml".to_owned(), text.to_owned())], &FallbackReview::default())
@@ -33,7 +34,7 @@ fn the_example_policies_say_what_they_seem_to() {
     assert_eq!(adult.matches, Match { model: Some("adult-gbdt".to_owned()), ..Match::default() });
     let confidence = Confidence { measure: Measure::TopProbability, limit: Limit::Below(0.62), temperature: 1.0 };
     assert_eq!(adult.triggers[0].kind, TriggerKind::Confidence(confidence));
-    assert_eq!(adult.review.groups, ["underwriting"]);
+    assert_eq!(adult.review.groups, [GroupRule { when: None, groups: vec!["underwriting".to_owned()] }]);
     assert_eq!(adult.review.mask, ["protected"]);
 
     let credit = example(include_str!("../../config/policies/credit-default.yaml"));
@@ -47,12 +48,12 @@ fn what_is_left_out_has_the_contracts_default() {
     let policy = &set.policies()[0];
     assert_eq!((policy.max_age, policy.on_late), (None, OnLate::Decide));
     let trigger = &policy.triggers[0];
-    assert_eq!((trigger.weight(), trigger.missed_risk()), (1.0, 0.5));
+    assert_eq!((trigger.weight(), trigger.plain_risk()), (1.0, 0.5));
     assert_eq!((trigger.on_error, trigger.on_timeout, trigger.mandatory), (Missed::Hold, Missed::Hold, false));
     assert_eq!((trigger.budget, trigger.kind.name()), (Duration::from_millis(100), "confidence"));
     assert_eq!(policy.review, FallbackReview::default().review_rules());
     assert_eq!(
-        policy.review.to_json(),
+        policy.review.to_json(0, Sight::Open),
         r#"{"groups":["reviewers"],"leads":["leads"],"bands":{"critical":85,"high":60,"normal":30},"quorum":1,"lease":"15m","escalate_at":0.5,"sla":{"critical":"15m","high":"1h","normal":"8h","low":"24h"},"reasons":["data-error","policy-exception","model-wrong","confirmed"],"blind":false,"mask":[]}"#
     );
 }
@@ -72,13 +73,13 @@ review:
     assert_eq!(policy.matches.specificity(), 7);
     assert_eq!((policy.max_age, policy.on_late), (Some(Duration::from_mins(10)), OnLate::Hold));
     let trigger = &policy.triggers[0];
-    let measure = Measure::Class { label: "<=50K".to_owned() };
+    let measure = Measure::Class { label: "<=50K".to_owned(), slot: Plan::default().probability("<=50K") };
     assert_eq!(trigger.kind, TriggerKind::Confidence(Confidence { measure, limit: Limit::Above(0.9), temperature: 1.5 }));
-    assert_eq!((trigger.weight(), trigger.missed_risk(), trigger.mandatory), (0.8, 0.8, true));
+    assert_eq!((trigger.weight(), trigger.plain_risk(), trigger.mandatory), (0.8, 0.8, true));
     assert_eq!((trigger.on_error, trigger.on_timeout), (Missed::Skip, Missed::Skip));
     assert_eq!((trigger.reason.as_deref(), trigger.budget), (Some("why"), Duration::from_millis(20)));
     assert_eq!(
-        policy.review.to_json(),
+        policy.review.to_json(0, Sight::Open),
         r#"{"groups":["g"],"leads":["l","m"],"bands":{"critical":90.5,"high":50,"normal":0},"quorum":2,"lease":"1h","escalate_at":1,"sla":{"critical":"5m","high":"1h","normal":"8h","low":"24h"},"reasons":["r"],"blind":true,"mask":["protected","features.age"]}"#
     );
 }
@@ -169,7 +170,7 @@ const BELOW: &str =
 const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     ("{id: t, confidence: {measure: margin, below: 1}}", &[]),
     ("t", &["5: T: expected a map, found `t`"]),
-    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`"]),
+    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence` or `sample`"]),
     ("{confidence: {measure: margin, below: 0.5}}", &["5: T.id: this key is required"]),
     (
         "{id: Low_1, confidence: {measure: margin, below: 0.5}}",
@@ -182,17 +183,22 @@ const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     (
         "{id: t, confidense: {measure: margin, below: 0.5}}",
         &[
-            "5: T: a trigger needs a kind, which says what it checks: `confidence: { … }`",
+            "5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence` or `sample`",
             "13: T.confidense: unknown key; did you mean `confidence`?",
         ],
     ),
+    ("{id: t, rule: true}", &["19: T.rule: holds for every event, so every decision would wait for a person; name what makes an event risky"]),
+    ("{id: t, rule: false}", &["19: T.rule: can hold for no event, so the trigger would never find anything"]),
+    ("{id: t, rule: ''}", &["19: T.rule: the expression is empty"]),
+    ("{id: t, rule: [amount]}", &["19: T.rule: expected an expression, such as `amount >= 15000`, found a list"]),
+    ("{id: t, rule: amount > 5, sample: {rate: 0.1}}", &["5: T: a trigger has one kind; make two triggers of it"]),
     (
-        "{id: t, rule: amount > 5}",
-        &["13: T.rule: trigger kind `rule` is not supported yet: it arrives with the expression language"],
+        "{id: t, sample: {rate: 0}}",
+        &["28: T.sample.rate: must be more than 0: the share of what would be released that people look at"],
     ),
     (
-        "{id: t, sample: {rate: 0.1}}",
-        &["13: T.sample: trigger kind `sample` is not supported yet: it arrives with blind quality review"],
+        "{id: t, confidence: {measure: margin, below: 0}}",
+        &["50: T.confidence.below: no value lies beyond 0, so the trigger would never find anything"],
     ),
     (
         "{id: t, anomaly: {alpha: 0.1}}",
@@ -265,10 +271,6 @@ fn a_wrong_policy_is_told_what_is_wrong() {
         ("policy: global\nTRIGGERS", &["p.yaml:1:9: policy: `global` is reserved; give the policy another name"]),
         ("policy: a/b\nTRIGGERS", &["p.yaml:1:9: policy: must not contain `/`, which separates the parts of record keys"]),
         (
-            "policy: a\nadverse: x == 1\nTRIGGERS",
-            &["p.yaml:2:1: adverse: `adverse` is not supported yet: it arrives with the expression language"],
-        ),
-        (
             "policy: a\nprofile: x\nTRIGGERS",
             &["p.yaml:2:1: profile: `profile` is not supported yet: it arrives with the anomaly trigger"],
         ),
@@ -279,8 +281,15 @@ fn a_wrong_policy_is_told_what_is_wrong() {
             &["p.yaml:2:10: review.capacity: `capacity` is not supported yet: it arrives with the monitor"],
         ),
         (
-            "policy: a\nreview: {groups: [{when: amount > 5, groups: [x]}]}\nTRIGGERS",
-            &["p.yaml:2:18: review.groups: groups by `when` are not supported yet: they arrive with the expression language"],
+            "policy: a\nreview: {groups: [{when: amount > 5, groups: [x]}, {groups: [y]}, {when: amount > 3, groups: [z]}]}\nTRIGGERS",
+            &["p.yaml:2:72: review.groups[2]: is never reached: the groups before it are for every event"],
+        ),
+        (
+            "policy: a\nreview: {groups: [{when: true, groups: [x]}, x]}\nTRIGGERS",
+            &[
+                "p.yaml:2:26: review.groups[0].when: holds for every event; leave `when` away, and these groups are for all that come this far",
+                "p.yaml:2:47: review.groups[1]: expected a map, found `x`",
+            ],
         ),
         ("policy: a\nreview: {groups: []}\nTRIGGERS", &["p.yaml:2:18: review.groups: must not be empty"]),
         (
@@ -302,6 +311,10 @@ fn a_wrong_policy_is_told_what_is_wrong() {
             ],
         ),
         (
+            "policy: a\ntriggers:\n- {id: t, rule: amount > 5}\n- {id: u, rule: amount > 5}",
+            &["p.yaml:4:16: triggers[1].rule: the trigger `t` checks the same already"],
+        ),
+        (
             "policy: a\ntriggers:\n- {id: t, confidence: {measure: margin, below: 0.2}}\n- {id: t, confidence: {measure: margin, below: 0.3}}",
             &["p.yaml:4:8: triggers[1].id: another trigger of this policy has the id `t` already"],
         ),
@@ -309,4 +322,95 @@ fn a_wrong_policy_is_told_what_is_wrong() {
     for (text, expected) in cases {
         assert_eq!(problems_of(read(&text.replace("TRIGGERS", TRIGGERS))), *expected, "{text}");
     }
+}
+
+#[test]
+fn groups_are_the_first_that_apply() {
+    let text = format!(
+        "policy: a\n{TRIGGERS}\nreview: {{groups: [{{when: amount >= 15000, groups: [senior]}}, {{when: has(event.amount), groups: [junior, other]}}]}}"
+    );
+    let set = read(&text).expect("a sound policy");
+    let review = &set.policies()[0].review;
+    let mut decoder = Decoder::new(Arc::clone(set.plan()), Limits { max_bytes: 1_000, max_depth: 8, max_fields: 100 });
+    let mut groups = |amount: &str| {
+        let json = format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":1{amount}}}"#);
+        let event = decoder.decode(json.as_bytes()).expect("an event");
+        review.groups[review.groups_for(Some(&event))].groups.join(" ")
+    };
+    assert_eq!(groups(r#","amount":20000"#), "senior");
+    assert_eq!(groups(r#","amount":2"#), "junior other");
+    assert_eq!(groups(""), "reviewers", "a condition that cannot be evaluated does not apply");
+    assert_eq!(review.groups[review.groups_for(None)].groups, ["reviewers"], "nobody asks an unreadable event");
+    let (senior, blind) = (review.to_json(0, Sight::Open), review.to_json(1, Sight::Blind));
+    assert!(senior.starts_with(r#"{"groups":["senior"],"#) && senior.contains(r#""blind":false"#), "{senior}");
+    assert!(blind.starts_with(r#"{"groups":["junior","other"],"#) && blind.contains(r#""blind":true"#), "{blind}");
+}
+
+fn ids() -> impl Iterator<Item = DecisionId> {
+    (0..10_000_u128).map(|number| DecisionId((number * 0x1234_5678_9abc).to_be_bytes()))
+}
+
+#[test]
+fn a_candidate_decides_its_share_and_is_a_shadow_of_the_rest() {
+    let names = |set: &PolicySet| {
+        let name = |policy: Option<&Policy>| policy.map_or("-", |policy| &policy.name).to_owned();
+        let chosen = |id| {
+            let Choice { policy, shadow } = set.choose(("s", "m", None), id);
+            (name(policy), name(shadow))
+        };
+        let mut counts = std::collections::BTreeMap::new();
+        for id in ids() {
+            *counts.entry(chosen(id)).or_insert(0) += 1;
+        }
+        counts
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let shadow = set(&["policy: new\ncandidate: {for: old}", "policy: old\nmatch: {model: m}"]).expect("sound policies");
+    assert_eq!(names(&shadow), [(pair("old", "new"), 10_000)].into());
+    let shared = set(&["policy: new\ncandidate: {for: old, share: 0.1}", "policy: old\nmatch: {model: m}"]).expect("sound");
+    let counts = names(&shared);
+    assert_eq!(counts.len(), 2);
+    assert!((900..1_100).contains(&counts[&pair("new", "old")]), "{counts:?}");
+    assert_eq!(shared.choose(("s", "x", None), DecisionId([0; 16])), Choice { policy: None, shadow: None });
+}
+
+#[test]
+fn candidates_that_fit_nothing_are_refused() {
+    let clash = |heads: &[&str]| problems_of(set(heads));
+    assert_eq!(
+        clash(&["policy: new\ncandidate: {for: old}"]),
+        ["0.yaml:2:18: candidate: there is no policy `old` that this could be a candidate for; both files must be read together"]
+    );
+    assert_eq!(
+        clash(&[
+            "policy: a",
+            "policy: b\ncandidate: {for: a}",
+            "policy: c\ncandidate: {for: b}",
+            "policy: d\ncandidate: {for: a}"
+        ]),
+        [
+            "2.yaml:2:18: candidate: the policy of 1.yaml is itself a candidate; it decides about no events of its own",
+            "3.yaml:2:18: candidate: 1.yaml is a candidate for `a` already; one is tried at a time",
+        ]
+    );
+    assert_eq!(
+        clash(&["policy: a", "policy: b\nmatch: {model: m}\ncandidate: {for: a}"]),
+        ["1.yaml:2:8: match: a candidate has the events of the policy that it is `for`; leave `match` away"]
+    );
+}
+
+#[test]
+fn a_problem_shows_its_line_and_points_at_its_part() {
+    let text =
+        "policy: a\ntriggers:\n  - id: t\n    rule: amount > 5 &&\n      flagz.exists(f, f == 'x')\n  - {id: t, rule: [x]}\n";
+    let problems = read(text).err().expect("problems");
+    let shown: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            let excerpt = problem.excerpt.as_ref().expect("a line");
+            let marked: String = excerpt.line.chars().skip(excerpt.before).take(excerpt.width).collect();
+            (problem.line, problem.column, marked)
+        })
+        .collect();
+    assert_eq!(shown, [(5, 7, "flagz".to_owned()), (6, 10, "t".to_owned()), (6, 19, "[".to_owned())]);
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::expression::Expression;
+use crate::event::Slot;
+
 /// One check, as the policy describes it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Trigger {
@@ -9,7 +12,7 @@ pub struct Trigger {
     pub id: String,
     /// What is checked.
     pub kind: TriggerKind,
-    /// As written, 0–1: see [`Trigger::weight`] and [`Trigger::missed_risk`], whose defaults differ.
+    /// As written, 0–1: see [`Trigger::weight`] and [`Trigger::plain_risk`], whose defaults differ.
     pub severity: Option<f64>,
     /// Whether a hit holds whatever the capacity of the reviewers. Decides holding, never the score.
     pub mandatory: bool,
@@ -29,12 +32,14 @@ impl Trigger {
     pub fn weight(&self) -> f64 {
         match self.kind {
             TriggerKind::Confidence(_) => self.severity.unwrap_or(1.0),
+            TriggerKind::Rule(_) | TriggerKind::Sample(_) => 1.0,
         }
     }
 
-    /// The risk that a failed or late check stands for in the score: its severity, 0.5 where the policy gives none.
+    /// The risk that a hit which measures none, or a failed or late check, stands for in the score: its severity, 0.5
+    /// where the policy gives none.
     #[must_use]
-    pub fn missed_risk(&self) -> f64 {
+    pub fn plain_risk(&self) -> f64 {
         self.severity.unwrap_or(0.5)
     }
 }
@@ -42,8 +47,12 @@ impl Trigger {
 /// The kinds of check, each with its own settings.
 #[derive(Clone, PartialEq, Debug)]
 pub enum TriggerKind {
+    /// A condition on the event's fields holds: a limit, a hard business rule, a flag set upstream.
+    Rule(Expression),
     /// The model is not sure enough.
     Confidence(Confidence),
+    /// The decision was drawn for a quality review, of those that would be released.
+    Sample(Sample),
 }
 
 impl TriggerKind {
@@ -51,9 +60,27 @@ impl TriggerKind {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Rule(_) => "rule",
             Self::Confidence(_) => "confidence",
+            Self::Sample(_) => "sample",
         }
     }
+
+    /// How long the check may take where the policy does not say it.
+    #[must_use]
+    pub const fn default_budget(&self) -> Duration {
+        match self {
+            Self::Rule(_) | Self::Sample(_) => Duration::from_millis(50),
+            Self::Confidence(_) => Duration::from_millis(100),
+        }
+    }
+}
+
+/// A share of what would be released that people look at all the same, blind: what makes the rate of misses measurable.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sample {
+    /// The share, more than 0 and at most 1. Which decisions it is follows from their ids.
+    pub rate: f64,
 }
 
 /// A limit on how sure the model must be.
@@ -80,6 +107,8 @@ pub enum Measure {
     Class {
         /// The label.
         label: String,
+        /// Where an event's probability of it is found.
+        slot: Slot,
     },
 }
 

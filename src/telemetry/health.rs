@@ -12,6 +12,8 @@ pub struct Health {
     stopping: AtomicBool,
     /// What keeps the process from being ready, by whom.
     reasons: DashMap<String, String>,
+    /// What is wrong without being in the way, by what it is.
+    notes: DashMap<String, String>,
     /// Milliseconds since `born` at which a worker's present turn began; 0: none is under way.
     turns: DashMap<usize, AtomicU64>,
 }
@@ -23,6 +25,8 @@ pub struct Readiness {
     pub ready: bool,
     /// What does not, and why; ordered.
     pub reasons: Vec<Reason>,
+    /// What is wrong without being in the way, such as a policy file that was refused; ordered.
+    pub notes: Vec<Reason>,
 }
 
 /// One thing that is not as it should be.
@@ -36,7 +40,13 @@ pub struct Reason {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { born: Instant::now(), stopping: AtomicBool::new(false), reasons: DashMap::new(), turns: DashMap::new() }
+        Self {
+            born: Instant::now(),
+            stopping: AtomicBool::new(false),
+            reasons: DashMap::new(),
+            notes: DashMap::new(),
+            turns: DashMap::new(),
+        }
     }
 }
 
@@ -51,13 +61,27 @@ impl Health {
         self.reasons.remove(what).is_some()
     }
 
+    /// Something is wrong that a person should see, and the process goes on: its last good state holds.
+    pub fn note(&self, what: &str, why: &str) {
+        self.notes.insert(what.to_owned(), why.to_owned());
+    }
+
+    /// It is not any more. `true` where it was.
+    pub fn is_settled(&self, what: &str) -> bool {
+        self.notes.remove(what).is_some()
+    }
+
     /// The state now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let mut reasons: Vec<Reason> =
-            self.reasons.iter().map(|entry| Reason { what: entry.key().clone(), why: entry.value().clone() }).collect();
-        reasons.sort();
-        Readiness { ready: reasons.is_empty() && !self.is_stopping(), reasons }
+        let listed = |map: &DashMap<String, String>| {
+            let mut list: Vec<Reason> =
+                map.iter().map(|entry| Reason { what: entry.key().clone(), why: entry.value().clone() }).collect();
+            list.sort();
+            list
+        };
+        let reasons = listed(&self.reasons);
+        Readiness { ready: reasons.is_empty() && !self.is_stopping(), reasons, notes: listed(&self.notes) }
     }
 
     /// Everything should end after its present turn.
@@ -104,7 +128,10 @@ mod tests {
         assert!(!health.readiness().ready);
         assert_eq!(health.readiness().reasons[0].why, "no answer");
         assert!(health.is_ready("broker"));
-        assert!(health.readiness().ready);
+        health.note("policies", "a file was refused");
+        assert!(health.readiness().ready, "a note is in nobody's way");
+        assert_eq!(health.readiness().notes[0].what, "policies");
+        assert!(health.is_settled("policies") && health.readiness().notes.is_empty());
         health.stop();
         assert!(!health.readiness().ready);
     }

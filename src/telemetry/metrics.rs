@@ -37,6 +37,7 @@ macro_rules! described {
 described! {
     EVENTS_CONSUMED "jidoka_events_consumed_total" ["source"] "Input records decided, duplicates included.";
     DECISIONS "jidoka_decisions_total" ["policy", "outcome"] "Decisions by outcome; policy \"none\" where none applied.";
+    SHADOW_DECISIONS "jidoka_shadow_decisions_total" ["policy", "verdict"] "What a policy decided beside the one that was obeyed: the same, or different.";
     TRIGGER_RESULTS "jidoka_trigger_results_total" ["policy", "trigger", "result"] "Results of triggers and built-in findings.";
     DECISION_AGE "jidoka_decision_age_seconds" ["source"] "Append time of the input record to its decision.";
     COMMIT_AGE "jidoka_commit_age_seconds" ["source"] "Append time of the input record to the commit of its decision.";
@@ -121,6 +122,8 @@ pub struct Metrics {
     pub events_consumed: IntCounterVec,
     /// [`DECISIONS`].
     pub decisions: IntCounterVec,
+    /// [`SHADOW_DECISIONS`].
+    pub shadow_decisions: IntCounterVec,
     /// [`TRIGGER_RESULTS`].
     pub trigger_results: IntCounterVec,
     /// [`DECISION_AGE`].
@@ -174,6 +177,7 @@ impl Metrics {
         Self {
             events_consumed: made.counters(EVENTS_CONSUMED),
             decisions: made.counters(DECISIONS),
+            shadow_decisions: made.counters(SHADOW_DECISIONS),
             trigger_results: made.counters(TRIGGER_RESULTS),
             decision_age: made.histograms(DECISION_AGE, AGE_BUCKETS),
             commit_age: made.histograms(COMMIT_AGE, AGE_BUCKETS),

@@ -3,9 +3,9 @@
 //! Measures and risk are those of `triggers.md`, section 3. The limit compares the raw measure; the risk is
 //! r = 1 − σ(logit(c) / T) with c the measure turned into a certainty, clipped to \[1e-6, 1 − 1e-6\].
 
-use crate::event::Event;
+use crate::event::{Event, Value};
 use crate::policy::{Confidence, Limit, Measure};
-use crate::trigger::Measurement;
+use crate::trigger::{Measurement, Unmeasured};
 
 const CERTAINTY_MIN: f64 = 1e-6;
 
@@ -17,24 +17,24 @@ pub fn measure(rule: &Confidence, event: &Event<'_>) -> Measurement {
             Some((top, _)) => (top, top),
             None => match event.confidence() {
                 Some(confidence) => (confidence, confidence),
-                None => return Measurement::Error("neither probabilities nor confidence"),
+                None => return unmeasured("neither probabilities nor confidence"),
             },
         },
         Measure::Margin => match top_two(event) {
             Some((top, Some(second))) => (top - second, f64::midpoint(1.0, top - second)),
-            Some((_, None)) => return Measurement::Error("one probability has no margin"),
-            None => return Measurement::Error("no probabilities"),
+            Some((_, None)) => return unmeasured("one probability has no margin"),
+            None => return unmeasured("no probabilities"),
         },
         Measure::Entropy => match entropy(event) {
             Ok(entropy) => (entropy, 1.0 - entropy / 2.0),
-            Err(missing) => return Measurement::Error(missing),
+            Err(missing) => return unmeasured(missing),
         },
-        Measure::Class { label } => match event.probabilities().find(|(known, _)| known == label) {
-            Some((_, probability)) => match rule.limit {
+        Measure::Class { slot, .. } => match event.slot(*slot) {
+            Value::Number { value: probability, .. } => match rule.limit {
                 Limit::Below(_) => (probability, probability),
                 Limit::Above(_) => (probability, 1.0 - probability),
             },
-            None => return Measurement::Error("no probability of this label"),
+            _ => return unmeasured("no probability of this label"),
         },
     };
     let hit = match rule.limit {
@@ -42,6 +42,10 @@ pub fn measure(rule: &Confidence, event: &Event<'_>) -> Measurement {
         Limit::Above(limit) => value > limit,
     };
     Measurement::Measured { value, risk: risk(certainty, rule.temperature), hit }
+}
+
+const fn unmeasured(why: &'static str) -> Measurement {
+    Measurement::Error(Unmeasured::Because(why))
 }
 
 /// r = 1 − σ(logit(c) / T). For T = 1 this is 1 − c.

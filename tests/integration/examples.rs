@@ -15,10 +15,10 @@ use jidoka::audit::{
 };
 use jidoka::case::{EventCopy, Opening, write_opening};
 use jidoka::control::{AcceptedGap, Activation, ControlView, Mode, Stop};
-use jidoka::decision::{Decision, Signals, Subject, evaluate};
+use jidoka::decision::{Decision, Occasion, Signals, Subject, evaluate};
 use jidoka::event::{Decoder, Event, Limits, Plan, Unreadable, Value};
 use jidoka::identity::{DecisionId, Hash, RecordId, Timestamp};
-use jidoka::policy::{Band, FallbackReview, Policy, PolicySet};
+use jidoka::policy::{Band, FallbackReview, Policy, PolicySet, Sight};
 use jidoka::progress::Progress;
 use jidoka::record::{Disposition, write_disposition};
 
@@ -104,7 +104,8 @@ impl<'a> Told<'a> {
             }
             Err(unreadable) => (Subject::Unreadable(unreadable.code), None),
         };
-        evaluate(subject, Some(APPENDED_AT), signals, NOW, &mut || TOOK, &mut decision);
+        let occasion = Occasion { id: id(offset), appended_at: Some(APPENDED_AT), now: NOW };
+        evaluate(subject, occasion, signals, &mut || TOOK, &mut decision);
         Self { offset, bytes, read, policy, conflicts_with, decision }
     }
 
@@ -136,6 +137,7 @@ impl<'a> Told<'a> {
             confidence: self.event().and_then(Event::confidence_text),
             conflicts_with: self.conflicts_with,
             decision: &self.decision,
+            shadow: None,
         };
         written(|out| write_decided(out, &entry))
     }
@@ -166,7 +168,8 @@ impl<'a> Told<'a> {
             model: self.model(),
             policy: self.policy,
             review,
-            review_json: &review.to_json(),
+            groups: 0,
+            review_json: &review.to_json(0, Sight::Open),
             decision: &self.decision,
             entry_hash: entry_hash(example(entry).as_bytes()),
             salt: SALT,

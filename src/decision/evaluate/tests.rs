@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Decoder, Limits, Plan};
+use crate::event::{Decoder, Limits};
 use crate::identity::Hash;
 use crate::policy::{FallbackReview, PolicySet};
 
@@ -22,6 +22,7 @@ struct Situation {
     conflicting: bool,
     /// The operators' orders, by key; none: they could not be read.
     control: Option<Vec<(&'static str, String)>>,
+    id: DecisionId,
     appended_at: Option<i64>,
     /// What the meter shows, call by call; the last for ever.
     meter: Vec<u64>,
@@ -34,6 +35,7 @@ impl Default for Situation {
             outcome: CONFIDENT.to_owned(),
             conflicting: false,
             control: Some(Vec::new()),
+            id: DecisionId([7; 16]),
             appended_at: Some(NOW.0 - 1_000),
             meter: vec![0],
         }
@@ -62,7 +64,8 @@ impl Situation {
     fn decide_into(&self, decision: &mut Decision) {
         let policies = self.policies();
         let json = format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":"a",{}}}"#, self.outcome);
-        let mut decoder = Decoder::new(Arc::new(Plan::default()), Limits { max_bytes: 10_000, max_depth: 64, max_fields: 1_000 });
+        let mut decoder =
+            Decoder::new(Arc::clone(policies.plan()), Limits { max_bytes: 10_000, max_depth: 64, max_fields: 1_000 });
         let event = decoder.decode(json.as_bytes()).expect("an event");
         let policy = policies.matching("s", "m", None);
         self.evaluate(Subject::Event { event: &event, policy, conflicting: self.conflicting }, decision);
@@ -83,7 +86,8 @@ impl Situation {
             last = calls.next().copied().unwrap_or(last);
             Duration::from_millis(last)
         };
-        evaluate(subject, self.appended_at.map(Timestamp), signals, NOW, &mut meter, decision);
+        let occasion = Occasion { id: self.id, appended_at: self.appended_at.map(Timestamp), now: NOW };
+        evaluate(subject, occasion, signals, &mut meter, decision);
     }
 
     fn policies(&self) -> PolicySet {

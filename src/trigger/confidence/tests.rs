@@ -10,15 +10,24 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{Decoder, Limits, Plan};
 
+/// The labels of these tests, each with its slot.
+fn plan() -> Plan {
+    let mut plan = Plan::default();
+    for label in ["a", "b", "c", "d"] {
+        plan.probability(label);
+    }
+    plan
+}
+
 fn measured(measure: Measure, limit: Limit, temperature: f64, outcome: &str) -> Measurement {
     let json = format!(r#"{{"event_id":"e","model":{{"name":"m"}},"prediction":"a",{outcome}}}"#);
-    let mut decoder = Decoder::new(Arc::new(Plan::default()), Limits { max_bytes: 10_000, max_depth: 64, max_fields: 1_000 });
+    let mut decoder = Decoder::new(Arc::new(plan()), Limits { max_bytes: 10_000, max_depth: 64, max_fields: 1_000 });
     let event = decoder.decode(json.as_bytes()).expect("an event");
     super::measure(&Confidence { measure, limit, temperature }, &event)
 }
 
 fn class(label: &str) -> Measure {
-    Measure::Class { label: label.to_owned() }
+    Measure::Class { label: label.to_owned(), slot: plan().probability(label) }
 }
 
 /// What was measured, as close as doubles come.
@@ -69,8 +78,8 @@ fn a_confidence_alone_serves_the_top_probability_and_nothing_else() {
 #[test]
 fn nothing_to_measure_is_an_error_that_says_what_is_missing() {
     let error = |measure, limit, outcome| match measured(measure, limit, 1.0, outcome) {
-        Measurement::Error(error) => error,
-        measured @ Measurement::Measured { .. } => panic!("{measured:?}"),
+        Measurement::Error(Unmeasured::Because(error)) => error,
+        other => panic!("{other:?}"),
     };
     let (one, none) = (r#""probabilities":{"a":1}"#, r#""action":"-""#);
     assert_eq!(error(Measure::TopProbability, Limit::Below(0.5), none), "neither probabilities nor confidence");

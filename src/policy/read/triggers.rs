@@ -1,0 +1,161 @@
+//! The list of triggers.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::{MAX_NAME, condition};
+use crate::document::{Field, MINUTE, Map};
+use crate::event::Plan;
+use crate::policy::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
+
+/// So many triggers may stand in a policy.
+const MAX_TRIGGERS: usize = 256;
+
+/// The longest id of a trigger, in bytes.
+const MAX_ID: usize = 64;
+
+/// The longest reason a trigger gives, in bytes.
+const MAX_REASON: usize = 500;
+
+/// How long a check may take.
+const BUDGETS: RangeInclusive<Duration> = Duration::from_millis(1)..=MINUTE;
+
+/// The ids of built-in findings; a trigger of that name could not be told from them.
+const BUILT_IN_FINDINGS: [&str; 8] =
+    ["no-policy", "unreadable", "conflicting-duplicate", "stopped", "control-unreadable", "policy-missing", "capacity", "late"];
+
+/// The kinds of trigger that are refused by name, and with what each arrives.
+const LATER_KINDS: [(&str, &str); 3] =
+    [("anomaly", "training profiles"), ("fairness", "the monitor"), ("contradiction", "reference topics")];
+
+/// Reads the list; the labels and members that its checks read get slots in `plan`.
+pub(super) fn read(field: &Field<'_>, plan: &mut Plan) -> Vec<Trigger> {
+    let mut seen: Vec<(String, Option<String>)> = Vec::new();
+    let read = |item: Field<'_>| item.map(|map| trigger(map, &mut seen, plan)).flatten();
+    // Without any trigger a policy would release everything: the list must not be empty.
+    field.list(1..=MAX_TRIGGERS, read).unwrap_or_default()
+}
+
+/// `seen` are the ids of the triggers before this one, each with the text of its rule.
+fn trigger(map: &Map<'_>, seen: &mut Vec<(String, Option<String>)>, plan: &mut Plan) -> Option<Trigger> {
+    let missed = [("hold", Missed::Hold), ("skip", Missed::Skip)];
+    let id = trigger_id(&map.required("id"), seen);
+    let kind = trigger_kind(map, plan);
+    let severity = map.key("severity").number(0.0..=1.0);
+    let mandatory = map.key("mandatory").yes_or_no().unwrap_or(false);
+    let reason = map.key("reason").text(MAX_REASON);
+    let budget = map.key("budget").duration(BUDGETS);
+    let on_error = map.key("on_error").choice(&missed).unwrap_or_default();
+    let on_timeout = map.key("on_timeout").choice(&missed).unwrap_or_default();
+    let (id, kind) = (id?, kind?);
+    let rule = if let TriggerKind::Rule(rule) = &kind { Some(rule.text().to_owned()) } else { None };
+    if let Some((other, _)) = seen.iter().find(|(_, checked)| rule.is_some() && *checked == rule) {
+        map.key("rule").problem(format!("the trigger `{other}` checks the same already"));
+    }
+    seen.push((id.clone(), rule));
+    let budget = budget.unwrap_or(kind.default_budget());
+    Some(Trigger { id, kind, severity, mandatory, reason, budget, on_error, on_timeout })
+}
+
+fn trigger_id(field: &Field<'_>, seen: &[(String, Option<String>)]) -> Option<String> {
+    let id = field.text(MAX_ID)?;
+    if !id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return field.refused("may have only the letters a to z, digits and `-`");
+    }
+    if BUILT_IN_FINDINGS.contains(&id.as_str()) {
+        return field.refused(format!("`{id}` is the name of a built-in finding; give the trigger another id"));
+    }
+    if seen.iter().any(|(other, _)| *other == id) {
+        return field.refused(format!("another trigger of this policy has the id `{id}` already"));
+    }
+    Some(id)
+}
+
+fn trigger_kind(map: &Map<'_>, plan: &mut Plan) -> Option<TriggerKind> {
+    let asked_for_later = LATER_KINDS.iter().any(|(kind, _)| map.has(kind));
+    for (kind, arrival) in LATER_KINDS {
+        map.refuse(kind, &format!("trigger kind `{kind}` is not supported yet: it arrives with {arrival}"));
+    }
+    let fields = ["rule", "confidence", "sample"].map(|kind| map.key(kind));
+    match fields.iter().filter(|field| !field.is_absent()).count() {
+        0 if asked_for_later => return None,
+        0 => map.problem("a trigger needs a kind, which says what it checks: `rule`, `confidence` or `sample`"),
+        1 => {}
+        _ => map.problem("a trigger has one kind; make two triggers of it"),
+    }
+    let [rule, confidence_field, sample_field] = fields;
+    let always = "holds for every event, so every decision would wait for a person; name what makes an event risky";
+    let never = "can hold for no event, so the trigger would never find anything";
+    let rule = condition::read(&rule, plan, [always, never]).map(TriggerKind::Rule);
+    let confidence = confidence_field.map(|map| confidence(map, plan)).flatten().map(TriggerKind::Confidence);
+    let sample = sample_field.map(sample).flatten().map(TriggerKind::Sample);
+    rule.or(confidence).or(sample)
+}
+
+fn sample(map: &Map<'_>) -> Option<Sample> {
+    let field = map.required("rate");
+    match field.number(0.0..=1.0)? {
+        0.0 => field.refused("must be more than 0: the share of what would be released that people look at"),
+        rate => Some(Sample { rate }),
+    }
+}
+
+/// The words for a confidence measure, before it is known whether there is a label.
+#[derive(Clone, Copy)]
+enum MeasureWord {
+    TopProbability,
+    Margin,
+    Entropy,
+    Class,
+}
+
+fn confidence(map: &Map<'_>, plan: &mut Plan) -> Option<Confidence> {
+    let words = [
+        ("top_probability", MeasureWord::TopProbability),
+        ("margin", MeasureWord::Margin),
+        ("entropy", MeasureWord::Entropy),
+        ("class", MeasureWord::Class),
+    ];
+    let word = map.required("measure").choice(&words);
+    let temperature = map.key("temperature").number(0.01..=100.0).unwrap_or(1.0);
+    let label = if matches!(word, Some(MeasureWord::Class)) { map.required("label") } else { map.key("label") };
+    let (below, above) = (map.key("below"), map.key("above"));
+    let word = word?;
+    if !matches!(word, MeasureWord::Class) && !label.is_absent() {
+        label.problem("belongs to the measure `class` only");
+    }
+    let limit = limit(map, word, &below, &above);
+    let measure = match word {
+        MeasureWord::TopProbability => Measure::TopProbability,
+        MeasureWord::Margin => Measure::Margin,
+        MeasureWord::Entropy => Measure::Entropy,
+        MeasureWord::Class => {
+            let label = label.text(MAX_NAME)?;
+            Measure::Class { slot: plan.probability(&label), label }
+        }
+    };
+    Some(Confidence { measure, limit: limit?, temperature })
+}
+
+/// The limit on the side that makes sense for the measure.
+fn limit(map: &Map<'_>, word: MeasureWord, below: &Field<'_>, above: &Field<'_>) -> Option<Limit> {
+    let share = |field: &Field<'_>, useless: f64| match field.number(0.0..=1.0)? {
+        limit if limit == useless => {
+            field.refused(format!("no value lies beyond {limit}, so the trigger would never find anything"))
+        }
+        limit => Some(limit),
+    };
+    match (word, below.is_absent(), above.is_absent()) {
+        (MeasureWord::Class, false, true) => share(below, 0.0).map(Limit::Below),
+        (MeasureWord::Class | MeasureWord::Entropy, true, false) => share(above, 1.0).map(Limit::Above),
+        (MeasureWord::Class, ..) => refuse(map, "the measure `class` takes exactly one of `below` and `above`"),
+        (MeasureWord::Entropy, ..) => refuse(map, "the measure `entropy` takes `above` and not `below`: high entropy is doubt"),
+        (_, false, true) => share(below, 0.0).map(Limit::Below),
+        _ => refuse(map, "the measures `top_probability` and `margin` take `below` and not `above`: low values are doubt"),
+    }
+}
+
+fn refuse<T>(map: &Map<'_>, message: &str) -> Option<T> {
+    map.problem(message);
+    None
+}
