@@ -96,3 +96,98 @@ impl Reload {
         self.health.note(POLICIES, &format!("not reloaded, the ones that were in force stay so: {why}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::POLICY_FILES;
+    use crate::policy::PolicySet;
+
+    const GOOD: &str = "policy: loans\ntriggers: [ { id: low, confidence: { measure: margin, below: 0.2 } } ]\n";
+
+    struct Setting {
+        folder: tempfile::TempDir,
+        reload: Reload,
+    }
+
+    impl Setting {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("policies")).expect("made");
+            let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::default()));
+            let rules = Rules::new(PolicySet::default(), &FallbackReview::default(), &metrics);
+            let watch = FolderWatch::new(&folder.path().join("policies"), &POLICY_FILES);
+            let rules = Arc::new(RulesInForce::new(rules));
+            let reload = Reload::new(watch, FallbackReview::default(), rules, metrics, health);
+            Self { folder, reload }
+        }
+
+        fn policies(&self) -> std::path::PathBuf {
+            self.folder.path().join("policies")
+        }
+
+        fn write(&mut self, name: &str, text: &str) {
+            write(&self.policies().join(name), text);
+            self.settle();
+        }
+
+        /// Looks until what there is has stood still.
+        fn settle(&mut self) {
+            self.reload.look();
+            self.reload.look();
+        }
+
+        /// Versions in force, failures counted, and what `/readyz` notes.
+        fn state(&self) -> (Vec<Option<String>>, u64, Option<String>) {
+            let versions = self.reload.rules.current().set.policies().iter().map(|policy| policy.version.clone()).collect();
+            let note = self.reload.health.readiness().notes.first().map(|note| note.why.clone());
+            (versions, self.reload.metrics.policy_load_failures.get(), note)
+        }
+    }
+
+    fn write(path: &Path, text: &str) {
+        fs::write(path, text).expect("written");
+    }
+
+    fn version(text: &str) -> Vec<Option<String>> {
+        vec![Some(text.to_owned())]
+    }
+
+    #[test]
+    fn a_good_file_is_taken_up_and_a_bad_one_changes_nothing() {
+        let mut setting = Setting::new();
+        setting.write("loans.yaml", &format!("version: 1\n{GOOD}"));
+        assert_eq!(setting.state(), (version("1"), 0, None));
+        setting.write("loans.yaml", &format!("version: 2\n{}", &GOOD[..40]));
+        let (versions, failures, note) = setting.state();
+        assert_eq!((versions, failures), (version("1"), 1), "half a file");
+        assert!(note.as_ref().is_some_and(|note| note.contains("loans.yaml:")), "{note:?}");
+        assert!(setting.reload.health.readiness().ready, "the old policies decide");
+        setting.write("cards.yaml", "policy: cards\n");
+        assert_eq!((setting.state().0, setting.state().1), (version("1"), 3), "two files are bad now");
+        fs::remove_file(setting.policies().join("cards.yaml")).expect("removed");
+        setting.write("loans.yaml", &format!("version: 3\n{GOOD}"));
+        assert_eq!(setting.state(), (version("3"), 3, None), "mended: the note is gone");
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_or_is_emptied_takes_no_policy_away() {
+        let mut setting = Setting::new();
+        setting.write("loans.yaml", &format!("version: 1\n{GOOD}"));
+        fs::rename(setting.policies(), setting.folder.path().join("away")).expect("moved");
+        setting.settle();
+        let (versions, failures, note) = setting.state();
+        assert_eq!((versions, failures), (version("1"), 1));
+        assert!(note.as_ref().is_some_and(|note| note.contains("cannot be read")), "{note:?}");
+        fs::create_dir(setting.policies()).expect("made");
+        setting.settle();
+        let (versions, failures, note) = setting.state();
+        assert_eq!((versions, failures), (version("1"), 2));
+        assert!(note.as_ref().is_some_and(|note| note.contains("no policy any more")), "{note:?}");
+        setting.write("loans.yaml", &format!("version: 2\n{GOOD}"));
+        assert_eq!(setting.state(), (version("2"), 2, None));
+    }
+}

@@ -420,6 +420,7 @@ fn the_table_and_the_reader_know_the_same_keys() {
         "audit.heads",
         "cases",
         "archive",
+        "reload",
         "dead_letters",
         "control",
         "transaction",

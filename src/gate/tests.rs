@@ -1,6 +1,7 @@
 //! The gate between records and records: a fake outbox, no Kafka.
 
 mod allocation;
+mod rules_in_force;
 
 use std::collections::BTreeMap;
 
