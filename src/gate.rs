@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Source;
 use crate::decision::Signals;
-use crate::event::Limits;
+use crate::event::{Limits, SchemaSource};
 use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::partition::GatePartition;
@@ -57,6 +57,8 @@ pub struct GateSettings {
     pub fallback: FallbackReview,
     /// Bounds of an event.
     pub limits: Limits,
+    /// Writer schemas of events in Avro.
+    pub schemas: Arc<dyn SchemaSource>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -86,7 +88,7 @@ impl Gate {
     pub fn new(settings: Arc<GateSettings>, control: Arc<ControlFollower>, metrics: Arc<GateMetrics>) -> Self {
         let rules = settings.rules.current();
         let mut gate = Self {
-            judge: Judge::new(settings.limits),
+            judge: Judge::new(settings.limits, Arc::clone(&settings.schemas)),
             emitter: Emitter::new(&settings),
             tally: Tally::new(&metrics),
             rules: Arc::clone(&rules),

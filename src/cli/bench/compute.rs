@@ -11,7 +11,7 @@ use super::report::Compute;
 use crate::audit::AppendTimeType;
 use crate::config::{Format, Source, Start};
 use crate::control::ControlView;
-use crate::event::Limits;
+use crate::event::{Limits, Schemas};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
@@ -28,7 +28,7 @@ const EVENTS: usize = 20_000;
 const LIMITS: Limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 };
 const AT: Timestamp = Timestamp(1_767_610_001_187);
 /// Policies that are read together, each with ten rules.
-const POLICIES: usize = 100;
+pub(super) const POLICIES: usize = 100;
 
 /// Ten rules as risk teams write them; `{n}` varies, so that no two are the same.
 const RULES: [&str; 10] = [
@@ -80,7 +80,7 @@ fn policy(name: &str, rules: usize) -> String {
     text
 }
 
-fn read(policies: &[String]) -> Result<PolicySet, String> {
+pub(super) fn read(policies: &[String]) -> Result<PolicySet, String> {
     let files: Vec<(String, String)> =
         policies.iter().enumerate().map(|(number, text)| (format!("{number}.yaml"), text.clone())).collect();
     PolicySet::read(&files, &FallbackReview::default())
@@ -121,8 +121,7 @@ impl Side {
         let origin = Origin { source: "bench", partition: 0, prefix: LanePrefix::of("bench", 0) };
         let mut window = DedupWindow::new(1_000);
         let control = ControlView::default();
-        let signals =
-            crate::decision::Signals { control: Some(&control), fallback_band: FallbackReview::default().band };
+        let signals = crate::decision::Signals { control: Some(&control), fallback_band: FallbackReview::default().band };
         let began = Instant::now();
         for (number, value) in values.iter().cycle().take(EVENTS).enumerate() {
             let offset = i64::try_from(number).unwrap_or(i64::MAX);
@@ -163,7 +162,7 @@ impl Handing {
             rules: Arc::new(RulesInForce::new(rules)),
             fallback,
             limits: LIMITS,
-            schemas: Arc::default(),
+            schemas: Arc::new(Schemas::default()),
             window: 1_000,
             record_bytes_max: 900_000,
             dead_letter_bytes_max: 100_000,
