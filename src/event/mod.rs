@@ -27,7 +27,7 @@ mod view;
 pub use decode::Decoder;
 pub use plan::{Plan, Slot};
 pub use unreadable::{Code, Limits, Unreadable};
-pub use view::{Event, Value};
+pub use view::{Event, Evidence, Plain, Value};
 
 #[cfg(test)]
 mod oracle;

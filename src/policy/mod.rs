@@ -5,10 +5,12 @@
 //! A set is read as a whole or not at all, so a bad file never replaces a good one. What a later version brings is
 //! refused by name: a policy that asks for a check which is not made must not look as if it were.
 
+pub mod expression;
 mod read;
 mod review;
 mod trigger;
 
+pub use expression::{Expression, Failure, Mistake};
 pub use review::{Band, BandLimits, FallbackReview, ReviewRules};
 pub use trigger::{Confidence, Limit, Measure, Missed, Trigger, TriggerKind};
 
