@@ -22,14 +22,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Source;
 use crate::decision::Signals;
-use crate::event::Limits;
+use crate::event::{Limits, SchemaSource};
 use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::partition::GatePartition;
 use crate::gate::tally::Tally;
-use crate::gate::window::Sighting;
+use crate::gate::window::{DedupWindow, Sighting};
 use crate::identity::Timestamp;
 use crate::policy::FallbackReview;
+use crate::progress::Progress;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -56,6 +57,8 @@ pub struct GateSettings {
     pub fallback: FallbackReview,
     /// Bounds of an event.
     pub limits: Limits,
+    /// Writer schemas of events in Avro.
+    pub schemas: Arc<dyn SchemaSource>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -85,7 +88,7 @@ impl Gate {
     pub fn new(settings: Arc<GateSettings>, control: Arc<ControlFollower>, metrics: Arc<GateMetrics>) -> Self {
         let rules = settings.rules.current();
         let mut gate = Self {
-            judge: Judge::new(settings.limits),
+            judge: Judge::new(settings.limits, Arc::clone(&settings.schemas)),
             emitter: Emitter::new(&settings),
             tally: Tally::new(&metrics),
             rules: Arc::clone(&rules),
@@ -97,6 +100,21 @@ impl Gate {
         };
         gate.adopt(rules);
         gate
+    }
+
+    /// Holds `partition` of the source at the place `source` as if its log began now, without asking any log: for measuring.
+    pub(crate) fn begin_empty(&mut self, source: usize, partition: i32) {
+        let progress = Progress {
+            decided_through: -1,
+            sha256: None,
+            appended_at: None,
+            chain: None,
+            partitions_at_start: 1,
+            window_from: 0,
+        };
+        let input = InputPartition { topic: self.settings.sources[source].topic.clone(), partition };
+        let window = DedupWindow::new(self.settings.window);
+        self.partitions.push(GatePartition::new(&input, (source, &self.settings), &progress, window, None));
     }
 
     fn adopt(&mut self, rules: Arc<Rules>) {

@@ -61,7 +61,7 @@ impl ObjectWriter<'_> {
     /// A member with a number in its shortest form that reads back as the same double; `null` for none, NaN, infinity.
     pub fn number(&mut self, name: &str, value: impl Into<Option<f64>>) {
         self.name(name);
-        number(self.out, value.into());
+        number(self.out, value);
     }
 
     /// A member with `true` or `false`.
@@ -135,11 +135,11 @@ pub fn text(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
 }
 
-/// Writes a double; whole numbers without a fraction (`85`, not `85.0`).
-fn number(out: &mut Vec<u8>, value: Option<f64>) {
+/// Writes a double; whole numbers without a fraction (`85`, not `85.0`), `null` for none, NaN and infinities.
+pub fn number(out: &mut Vec<u8>, value: impl Into<Option<f64>>) {
     /// Beyond 2⁵³ not every whole number is a double.
     const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-    match value {
+    match value.into() {
         Some(value) if value.is_finite() => {
             if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
                 #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2⁵³")]

@@ -1,8 +1,10 @@
-//! `jidoka bench`: the gate against a bare copy loop, on the same broker, in one run.
+//! `jidoka bench`: what a decision costs, and the gate against a bare copy loop on the same broker, in one run.
 //!
 //! Absolute figures differ from machine to machine and from minute to minute; ratios of runs that take turns do not. So
 //! everything here is measured in turns and shown as a ratio with its two sides.
 
+mod avro;
+mod compute;
 mod measure;
 mod report;
 mod run;
@@ -13,22 +15,26 @@ use clap::Args;
 
 use super::terminal::{Exit, Output, fail};
 
-/// Measures the gate against a bare transactional copy loop.
+/// Measures what a decision costs and, on a broker, the gate against a bare transactional copy loop.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Needs a broker that may be loaded: its topics begin with `bench-` and a number that nobody used before, and stay.
-Warm the broker first; in its first seconds everything is several times slower (one round is run and thrown away).
+    after_help = "Without --bootstrap only what needs no broker is measured: bytes → decision, the records of a decision, many rules
+against few, reading many policies.
+
+The broker must be one that may be loaded: topics begin with `bench-` and a number that nobody used before, and stay.
+Warm it first; in its first seconds everything is several times slower (one round is run and thrown away).
 
 Exit codes: 0 measured; 1 something failed; 2 wrong usage.
 
 Examples:
+  jidoka bench
   jidoka bench --bootstrap localhost:9092
   jidoka bench --bootstrap localhost:9092 --events 400000 --rounds 5 --workers 3 --output json"
 )]
 pub struct BenchArgs {
     /// Brokers to measure on
     #[arg(long, value_name = "HOST:PORT,…")]
-    pub bootstrap: String,
+    pub bootstrap: Option<String>,
     /// Files of events, plain or gzipped [default: the events of `jidoka dev`]
     #[arg(long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
@@ -54,7 +60,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Leave the latency runs away
-    #[arg(long)]
+    #[arg(long, requires = "bootstrap")]
     pub only_throughput: bool,
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]

@@ -17,6 +17,7 @@ use crate::dev::player::{Score, play};
 use crate::dev::summary::Summary;
 use crate::dev::watcher::{Course, Watched, watch};
 use crate::document::Problem;
+use crate::event::Schemas;
 use crate::policy::PolicySet;
 use crate::stream::ClientConfig;
 use crate::stream::mock::MockBroker;
@@ -86,7 +87,14 @@ fn show(args: &DevArgs) -> Result<(), Ended> {
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let screen = Screen::new(args.output, Arc::clone(&stop));
     let metrics = Arc::new(Metrics::new());
-    let plan = GatePlan { settings: &settings, policies, follow: None, metrics, check: TopicCheck::MockBroker };
+    let plan = GatePlan {
+        settings: &settings,
+        policies,
+        schemas: Schemas::default(),
+        follow: None,
+        metrics,
+        check: TopicCheck::MockBroker,
+    };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     screen.start(&Start { bootstrap: &broker.bootstrap(), address: gate.address(), policies: &names, rate: args.rate });
     let course = Course::new(stop);

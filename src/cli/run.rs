@@ -12,11 +12,11 @@ use clap::Args;
 
 use super::interrupt;
 use super::terminal::{Exit, fail};
-use crate::config::{self, FolderWatch, POLICY_FILES, Settings};
-use crate::event::Limits;
+use crate::config::{self, FolderWatch, POLICY_FILES, SCHEMA_FILES, Settings};
+use crate::event::{Limits, SchemaSource, Schemas};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
 use crate::policy::PolicySet;
-use crate::reload::Reload;
+use crate::reload::{CurrentSchemas, Reload, Targets, Watches};
 use crate::stream::batch::BatchLimits;
 use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
@@ -78,7 +78,10 @@ pub fn run(args: &RunArgs) -> Exit {
     };
     let metrics = Arc::new(Metrics::new());
     // Before they are read, so that no change falls between.
-    let watch = FolderWatch::new(&settings.policies, &POLICY_FILES);
+    let follow = Some(Watches {
+        policies: FolderWatch::new(&settings.policies, &POLICY_FILES),
+        schemas: FolderWatch::new(&settings.schemas.path, &SCHEMA_FILES),
+    });
     let policies = match config::read_policies(&settings.policies, &settings.fallback) {
         Ok(policies) => policies,
         Err(problems) => return super::report_problems(&problems),
@@ -89,8 +92,12 @@ pub fn run(args: &RunArgs) -> Exit {
     for key in settings.without_effect() {
         tracing::warn!(key, "is set, but does nothing in this version");
     }
-    let follow = Some(watch);
-    let plan = GatePlan { settings: &settings, policies, follow, metrics: Arc::clone(&metrics), check: TopicCheck::Full };
+    let schemas = match config::read_schemas(&settings.schemas) {
+        Ok(schemas) => schemas,
+        Err(problems) => return super::report_problems(&problems),
+    };
+    let plan =
+        GatePlan { settings: &settings, policies, schemas, follow, metrics: Arc::clone(&metrics), check: TopicCheck::Full };
     match plan.run(&args.config.display().to_string(), &stop) {
         Ok(()) => Exit::Done,
         Err(ended) => fail(ended.exit, ended.sentence),
@@ -127,8 +134,10 @@ pub struct GatePlan<'s> {
     pub settings: &'s Settings,
     /// The policies to begin with.
     pub policies: PolicySet,
-    /// The folder that they came from, where it is to be followed.
-    pub follow: Option<FolderWatch>,
+    /// Writer schemas to begin with.
+    pub schemas: Schemas,
+    /// The folders that they came from, where they are to be followed.
+    pub follow: Option<Watches>,
     /// Where counts go.
     pub metrics: Arc<Metrics>,
     /// How topics are checked.
@@ -225,16 +234,18 @@ impl GatePlan<'_> {
 
         let rules = Rules::new(self.policies.clone(), &settings.fallback, &self.metrics);
         let rules = Arc::new(RulesInForce::new(rules));
-        if let Some(watch) = self.follow.clone() {
-            let (rules, metrics, health) = (Arc::clone(&rules), Arc::clone(&self.metrics), Arc::clone(health));
-            let mut reload = Reload::new(watch, settings.fallback.clone(), rules, metrics, health);
+        let schemas = Arc::new(CurrentSchemas::new(self.schemas.clone()));
+        if let Some(watches) = self.follow.clone() {
+            let (rules, schemas) = (Arc::clone(&rules), Arc::clone(&schemas));
+            let to = Targets { rules, schemas, metrics: Arc::clone(&self.metrics), health: Arc::clone(health) };
+            let mut reload = Reload::new(watches, settings.schemas.clone(), settings.fallback.clone(), to);
             let every = settings.reload_every;
             threads.push(spawn("reload", move || {
                 reload.follow(every);
                 Ok(())
             })?);
         }
-        let gate = Arc::new(gate_settings(settings, &layout, rules));
+        let gate = Arc::new(gate_settings(settings, &layout, rules, schemas));
         let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
         let metrics = Arc::new(GateMetrics::new(&self.metrics, &names));
         let sources: Arc<HashMap<String, String>> =
@@ -369,7 +380,12 @@ pub(super) fn client_settings(settings: &Settings) -> ClientSettings {
     }
 }
 
-pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, rules: Arc<RulesInForce>) -> GateSettings {
+pub(super) fn gate_settings(
+    settings: &Settings,
+    layout: &TopicLayout,
+    rules: Arc<RulesInForce>,
+    schemas: Arc<dyn SchemaSource>,
+) -> GateSettings {
     let event = &settings.gate.event;
     GateSettings {
         sources: settings.sources.clone(),
@@ -384,6 +400,7 @@ pub(super) fn gate_settings(settings: &Settings, layout: &TopicLayout, rules: Ar
         lanes: settings.topics.lanes,
         spread: settings.topics.spread,
         rules,
+        schemas,
         fallback: settings.fallback.clone(),
         limits: Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields },
         window: settings.gate.dedup_window,

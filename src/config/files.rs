@@ -1,10 +1,12 @@
 //! Reading the files that settings point to.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::{Presence, SchemaFolder};
 use crate::document::{MAX_BYTES, Place, Problem, Problems};
+use crate::event::Schemas;
 use crate::policy::{FallbackReview, PolicySet};
 
 /// The text of the file at `path`; longer ones are read just so far that their length is noticed.
@@ -29,11 +31,32 @@ pub fn read_policies(folder: &Path, fallback: &FallbackReview) -> Result<PolicyS
     read_policy_files(&paths, fallback)
 }
 
+/// What writer schemas are called.
+pub const SCHEMA_FILES: [&str; 1] = ["avsc"];
+
+/// Reads every writer schema (`<id>.avsc`) in `folder`. Where there is no folder and none has to be, there are no schemas.
+///
+/// # Errors
+/// Everything that is wrong in the folder and its files.
+pub fn read_schemas(folder: &SchemaFolder) -> Result<Schemas, Vec<Problem>> {
+    let paths = match files_in(&folder.path, &SCHEMA_FILES) {
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.presence == Presence::Optional => Vec::new(),
+        Err(error) => return Err(vec![problem(&folder.path, &format!("cannot be read: {error}"))]),
+        Ok(paths) => paths,
+    };
+    Schemas::read(&texts(&paths)?)
+}
+
 /// Reads these policy files as one set.
 ///
 /// # Errors
 /// Everything that is wrong in any of them.
 pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+    PolicySet::read(&texts(paths)?, fallback)
+}
+
+/// The files at `paths`, each with its name.
+fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Vec<Problem>> {
     let problems = Problems::default();
     let mut files = Vec::new();
     for path in paths {
@@ -42,13 +65,7 @@ pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result
             Err(unreadable) => problems.add(unreadable),
         }
     }
-    match PolicySet::read(&files, fallback) {
-        Ok(policies) => problems.finish(policies),
-        Err(found) => {
-            problems.extend(found);
-            problems.finish(PolicySet::default())
-        }
-    }
+    problems.finish(files)
 }
 
 /// What policy files are called.

@@ -56,6 +56,7 @@ pub const KEYS: &[Key] = &[
     key("sources[].format", Value, Is("native"), "What its records look like"),
     key("sources[].start", Value, Required, "Where the very first start begins: earliest, latest or a time"),
     key("policies", Value, Is("policies/"), "The folder of policy files (*.yaml), relative to this file"),
+    key("schema_registry.folder", Value, Is("schemas/registry/"), "The folder of writer schemas of events in Avro, <id>.avsc, relative to this file"),
     key("reload.every", Value, Is("1s"), "How often the folders of policies and writer schemas are looked at; a change is taken up once it has stood still for so long"),
     key("references", Structure, Is("[]"), "Compacted topics of trusted facts: key = subject_id, value = a JSON object"),
     key("references[].name", Value, Required, "The reference's name in policies"),

@@ -12,7 +12,7 @@ mod keys;
 mod read;
 mod watch;
 
-pub use files::{POLICY_FILES, policy_files, read_policies, read_policy_files};
+pub use files::{POLICY_FILES, SCHEMA_FILES, policy_files, read_policies, read_policy_files, read_schemas};
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
 pub use watch::{Change, FolderWatch};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// `policies`: the folder of policy files.
     pub policies: PathBuf,
+    /// `schema_registry.folder`: where writer schemas of events in Avro lie, as `<id>.avsc`.
+    pub schemas: SchemaFolder,
     /// `reload.every`: how often the folders are looked at.
     pub reload_every: Duration,
     /// `references`: topics of trusted facts. Without effect yet.
@@ -68,6 +70,24 @@ pub struct Settings {
     pub restore_timeout: Duration,
     /// `api`: the address of metrics, health and the API.
     pub api: ApiSettings,
+}
+
+/// A folder of writer schemas.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SchemaFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it must be there.
+    pub presence: Presence,
+}
+
+/// Whether something must be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It was named: that it is missing is a mistake.
+    Required,
+    /// It is looked for by default: without it there is simply none.
+    Optional,
 }
 
 /// How jidoka's own topics are named and laid out.

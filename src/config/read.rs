@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ApiSettings, AuditHeads, BatchBounds, Encoding, EventBounds, Format, GateSettings, Reference, Settings, Source, Start,
-    TopicSettings, Unsigned, VerdictSettings, kafka,
+    ApiSettings, AuditHeads, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder,
+    Settings, Source, Start, TopicSettings, Unsigned, VerdictSettings, kafka,
 };
 use crate::document::{DAY, Field, HOUR, MINUTE, Map, SECOND, YEAR, duration_text};
 use crate::identity::Timestamp;
@@ -50,13 +50,13 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
     let topics = root.section("topics", topics);
     let gate = root.section("gate", gate);
     let transaction_timeout = root.section("transaction", |map| timeout(&map.key("timeout"), SECOND..=MINUTE * 15, SECOND * 20));
-    root.refuse("schema_registry", "`schema_registry` is not supported yet: it arrives with `encoding: avro`");
     Settings {
         kafka: root.section("kafka", kafka::properties),
         encoding: encoding(&root.key("encoding")),
         sources: sources(&root.key("sources"), &topics.prefix),
         topics,
         policies: policies(&root.key("policies"), folder),
+        schemas: root.section("schema_registry", |map| schemas(map, folder)),
         reload_every: root.section("reload", |map| timeout(&map.key("every"), MILLISECOND * 100..=HOUR, SECOND)),
         references: references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
@@ -130,6 +130,14 @@ fn source(map: &Map<'_>, prefix: &str, seen: &[Source]) -> Option<Source> {
         time => Timestamp::parse(time).map(Start::At),
     });
     Some(Source { name: name?, topic: topic?, format: format?, start: start? })
+}
+
+fn schemas(map: &Map<'_>, folder: &Path) -> SchemaFolder {
+    map.refuse("url", "`schema_registry.url` is not supported yet: the registry client arrives with `encoding: avro`; until then put the writer schemas as `<id>.avsc` into `schema_registry.folder`");
+    match map.key("folder").text(MAX_PATH) {
+        Some(path) => SchemaFolder { path: folder.join(path), presence: Presence::Required },
+        None => SchemaFolder { path: folder.join("schemas/registry"), presence: Presence::Optional },
+    }
 }
 
 fn source_name(field: &Field<'_>, seen: &[Source]) -> Option<String> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::avro::{Cut, Frame, SchemaSource, Schemas, TEXT_PER_BYTE, Transcoder};
 use super::keys::{Backing, Key, Span};
-use super::path::sentence;
+use super::path::{Origin, sentence};
 use super::plan::{Map, Plan};
 use super::scanner::{Buffers, Faults, Kind, Scanner, Stop};
 use super::unreadable::{Code, Fault, Limits, Unreadable};
@@ -18,23 +19,26 @@ const ID_BYTES: usize = 256;
 /// Bytes of any other text of a named field. Of its numbers too: they are copied as written.
 const TEXT_BYTES: usize = 1_024;
 
-/// Reads one record after the other into the same buffers.
+/// Reads one record after the other into the same buffers: JSON, or Avro whose schema a [`SchemaSource`] knows.
 pub struct Decoder {
     plan: Arc<Plan>,
     limits: Limits,
+    schemas: Arc<dyn SchemaSource>,
+    transcoder: Transcoder,
     fields: Fields,
     buffers: Buffers,
 }
 
 impl Decoder {
     /// A decoder that finds the members that `plan` names, in events within `limits`, of which `max_bytes` counts up to
-    /// 2 GiB.
+    /// 2 GiB. It knows no Avro schemas.
     #[must_use]
     pub fn new(plan: Arc<Plan>, limits: Limits) -> Self {
         let fields = Fields::new(plan.len());
         // The record and its unescaped texts, which are no longer, must have places.
         let limits = Limits { max_bytes: limits.max_bytes.min(Span::PLACES / 2), ..limits };
-        Self { plan, limits, fields, buffers: Buffers::default() }
+        let (schemas, transcoder) = (Arc::new(Schemas::default()), Transcoder::default());
+        Self { plan, limits, schemas, transcoder, fields, buffers: Buffers::default() }
     }
 
     /// From now on the members that `plan` names are found.
@@ -43,7 +47,13 @@ impl Decoder {
         self.plan = plan;
     }
 
-    /// Reads a record's value: a null value as no bytes.
+    /// The same decoder, with writer schemas for Avro records.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Arc<dyn SchemaSource>) -> Self {
+        Self { schemas, ..self }
+    }
+
+    /// Reads a record's value: a null value as no bytes. What begins as Avro records do is Avro, all else is JSON.
     ///
     /// # Errors
     /// When it is not a native event within the limits. That record is never skipped: it is held, with the code.
@@ -57,17 +67,26 @@ impl Decoder {
             let detail = format!("the record has {} bytes, more than {}", bytes.len(), self.limits.max_bytes);
             return Err(self.unreadable(Code::TooLarge, detail, ""));
         }
-        let (text, whole) = match std::str::from_utf8(bytes) {
-            Ok(text) => (text, true),
-            Err(_) => (bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()), false),
+        let (bytes, origin, cut) = match Frame::of(bytes) {
+            None => (bytes, Origin::Record, Cut::default()),
+            Some(frame) => {
+                let max_text = self.limits.max_bytes.saturating_mul(TEXT_PER_BYTE).min(Span::PLACES / 2);
+                let cut = self.transcoder.transcode(frame, bytes, &*self.schemas, max_text);
+                (self.transcoder.text(), Origin::Transcoded, cut)
+            }
+        };
+        let (text, cut) = match std::str::from_utf8(bytes) {
+            Ok(text) => (text, cut),
+            Err(_) => utf8_of(bytes),
         };
         let scanner = Scanner::new(text, self.limits, &mut self.buffers);
         let mut faults = Pass { scanner, fields: &mut self.fields, plan: &self.plan, seen: [false; 4] }.run();
-        if !whole {
-            refuse_utf8(&mut faults, text.len());
+        if let Some(ended) = cut.ended {
+            // The text was cut there; only what was wrong before is its own.
+            faults.syntax = faults.syntax.filter(|fault| fault.at.is_some_and(|at| at < text.len())).or(Some(ended));
         }
-        if let Some(fault) = faults.syntax.or(faults.noted) {
-            return Err(self.unreadable(fault.code, sentence(&fault, text), text));
+        if let Some(fault) = faults.syntax.or(cut.noted).or(faults.noted) {
+            return Err(self.unreadable(fault.code, sentence(&fault, text, origin), text));
         }
         let backing = Backing { written: text, unescaped: &self.buffers.unescaped };
         let (event_id, model_name) = (self.fields.event_id, self.fields.model_name);
@@ -89,12 +108,12 @@ impl Decoder {
     }
 }
 
-/// Adds that the text ended at byte `end` because what follows is not UTF-8. A syntax fault before that one stays.
+/// As much of `bytes` as is text, and that it ended there.
 #[cold]
-fn refuse_utf8(faults: &mut Faults, end: usize) {
-    let earlier = faults.syntax.take().filter(|fault| fault.at.is_some_and(|at| at < end));
+fn utf8_of(bytes: &[u8]) -> (&str, Cut) {
+    let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let what = "the bytes here are not UTF-8".to_owned();
-    faults.syntax = earlier.or(Some(Fault { code: Code::NotJson, at: Some(end), what }));
+    (text, Cut { ended: Some(Fault { code: Code::NotJson, at: Some(text.len()), what }), noted: None })
 }
 
 /// The fields that name an event: what an unreadable record is reported by.

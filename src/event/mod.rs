@@ -1,8 +1,9 @@
-//! Bytes → event: the native inference event in JSON (contract, section 1), read in one pass.
+//! Bytes → event: the native inference event (contract, section 1) in JSON, read in one pass, or in Avro, which becomes
+//! the same JSON first.
 //!
 //! ```text
-//! record bytes ─ scanner ─→ tokens ─ decode ─→ fields and slots ─→ Event (a view)
-//!                                         └──→ Unreadable (code, sentence, and who it was)
+//! record bytes ─────────┬─→ JSON text ─ scanner ─→ tokens ─ decode ─→ fields and slots ─→ Event (a view)
+//!     └─ avro (framed) ─┘                                        └──→ Unreadable (code, sentence, and who it was)
 //! ```
 //!
 //! This is the hot path, so it keeps no document: the [`Decoder`] goes over the bytes once and writes down where the
@@ -16,6 +17,7 @@
 //! Two kinds of faults. A *syntax* fault (not JSON, too deep, too many fields) ends the pass. Any other is noted, the
 //! first one is kept, and the pass goes on, so that an event can still be named when it cannot be used.
 
+mod avro;
 mod decode;
 mod keys;
 mod path;
@@ -24,6 +26,7 @@ mod scanner;
 mod unreadable;
 mod view;
 
+pub use avro::{MAX_SCHEMAS, SchemaRefused, SchemaSource, Schemas, WriterSchema};
 pub use decode::Decoder;
 pub use plan::{Plan, Slot};
 pub use unreadable::{Code, Limits, Unreadable};

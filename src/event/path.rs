@@ -16,11 +16,34 @@ enum Step<'t> {
     Element(usize),
 }
 
-/// The fault in one sentence: where it is, and what.
-pub(super) fn sentence(fault: &Fault, text: &str) -> String {
+/// What a text is to its record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The record itself.
+    Record,
+    /// Made from the record, whose bytes are others.
+    Transcoded,
+}
+
+/// The fault in one sentence: where it is, and what. Bytes are named where they are the record's.
+pub(super) fn sentence(fault: &Fault, text: &str, origin: Origin) -> String {
     let Some(at) = fault.at else { return fault.what.clone() };
     let path = path_to(text, at);
-    if path.is_empty() { format!("at byte {at}: {}", fault.what) } else { format!("at byte {at}, in `{path}`: {}", fault.what) }
+    match origin {
+        Origin::Record => sentence_at(at, &path, &fault.what),
+        Origin::Transcoded if path.is_empty() => fault.what.clone(),
+        Origin::Transcoded => format!("in `{path}`: {}", fault.what),
+    }
+}
+
+/// `what` at the record's byte `at`, in the field `path`, which may be empty.
+pub(super) fn sentence_at(at: usize, path: &str, what: &str) -> String {
+    if path.is_empty() { format!("at byte {at}: {what}") } else { format!("at byte {at}, in `{path}`: {what}") }
+}
+
+/// The member that `text`, the first part of an event's JSON, ends in.
+pub(super) fn ending_in(text: &[u8]) -> String {
+    std::str::from_utf8(text).map_or_else(|_| String::new(), |text| path_to(text, text.len()))
 }
 
 /// The member that the byte `at` belongs to, such as `evidence[2].uri`; empty for the event itself. Keys stand as they

@@ -28,7 +28,7 @@ pub enum Code {
     NotJson,
     /// Not the Avro that its schema says.
     NotAvro,
-    /// A schema id that the registry does not know.
+    /// A schema id or fingerprint that the registry does not know.
     UnknownSchema,
     /// More bytes than [`Limits::max_bytes`].
     TooLarge,

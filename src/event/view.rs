@@ -199,7 +199,7 @@ impl<'a> Event<'a> {
         self.fields.slots.get(slot.index()).map_or(Value::Missing, |kept| kept.shown(self.backing))
     }
 
-    /// The record's bytes, all of them and unchanged.
+    /// The event as JSON: the record's bytes, all of them and unchanged, or what an Avro record was transcoded into.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.backing.written.as_bytes()

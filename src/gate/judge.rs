@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audit::{self, ChainLink, InputRecord, Shadow};
 use crate::decision::{Decision, Occasion, Signals, Subject, evaluate};
-use crate::event::{Decoder, Event, Limits, Plan, Unreadable, Value};
+use crate::event::{Decoder, Event, Limits, Plan, SchemaSource, Unreadable, Value};
 use crate::gate::window::{DedupWindow, EventKey, Seen, Sighting};
 use crate::identity::{DecisionId, Hash, LanePrefix, RecordId, Timestamp};
 use crate::policy::{Policy, PolicySet};
@@ -141,10 +141,10 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A judge of events within `limits`.
+    /// A judge of events within `limits`; Avro ones are read by the writer schemas of `schemas`.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        let decoder = Decoder::new(Arc::new(Plan::default()), limits);
+    pub fn new(limits: Limits, schemas: Arc<dyn SchemaSource>) -> Self {
+        let decoder = Decoder::new(Arc::new(Plan::default()), limits).with_schemas(schemas);
         Self { decoder, decision: Decision::default(), shadow: Decision::default() }
     }
 

@@ -1,6 +1,7 @@
 //! The gate between records and records: a fake outbox, no Kafka.
 
 mod allocation;
+mod rules_in_force;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use super::*;
 use crate::audit::{AppendTimeType, GapCause, entry_hash};
 use crate::config::{Format, Start};
 use crate::control::ControlView;
+use crate::event::Schemas;
 use crate::gate::partition::Opening;
 use crate::gate::window::DedupWindow;
 use crate::identity::Hash;
@@ -112,6 +114,7 @@ fn settings() -> GateSettings {
         rules: Arc::new(RulesInForce::new(rules(POLICY))),
         fallback: fallback(),
         limits: Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 },
+        schemas: Arc::new(Schemas::default()),
         window: 100,
         record_bytes_max: 1_000_000,
         dead_letter_bytes_max: 100_000,

@@ -20,6 +20,10 @@ pub(super) struct Counts {
     ages_ms: Mutex<Vec<i64>>,
     touched: Mutex<Vec<usize>>,
     aborted: AtomicU64,
+    /// When each transaction ended, and how long it took.
+    transactions: Mutex<Vec<(Instant, Duration)>>,
+    /// The same of each time that policies were read and put into force.
+    reloads: Mutex<Vec<(Instant, Duration)>>,
     failed: Mutex<Option<String>>,
     held: AtomicI64,
 }
@@ -40,6 +44,8 @@ impl Counts {
             ages_ms: Mutex::default(),
             touched: Mutex::default(),
             aborted: AtomicU64::new(0),
+            transactions: Mutex::default(),
+            reloads: Mutex::default(),
             failed: Mutex::default(),
             held: AtomicI64::new(0),
         }
@@ -113,6 +119,21 @@ impl Counts {
         let mut touched = lock(&self.touched).clone();
         touched.sort_unstable();
         touched
+    }
+
+    /// When each transaction ended, and how long it took.
+    pub fn transactions(&self) -> Vec<(Instant, Duration)> {
+        lock(&self.transactions).clone()
+    }
+
+    /// Policies were read and put into force since `began`.
+    pub fn reloaded(&self, began: Instant) {
+        lock(&self.reloads).push((Instant::now(), began.elapsed()));
+    }
+
+    /// When each reading of policies ended, and how long it took.
+    pub fn reloads(&self) -> Vec<(Instant, Duration)> {
+        lock(&self.reloads).clone()
     }
 
     pub fn aborted(&self) -> u64 {
@@ -232,7 +253,11 @@ impl StreamObserver for Counts {
     fn restored(&self, _: usize, _: Duration) {}
     fn turn_began(&self) {}
     fn turn_ended(&self) {}
-    fn committed(&self, _: Duration, _: usize, _: Option<Full>) {}
+    fn committed(&self, took: Duration, records: usize, _: Option<Full>) {
+        if records > 0 {
+            lock(&self.transactions).push((Instant::now(), took));
+        }
+    }
     fn aborted(&self, fault: &Fault) {
         tracing::debug!(%fault, "aborted");
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::BenchArgs;
+use super::compute;
 use super::measure::{Counted, Counts};
-use super::report::{Latency, Results, Round};
+use super::report::{Ages, Latency, Reloading, Results, Round};
 use crate::cli::lines::{Input, Lines};
 use crate::cli::run::{client_settings, gate_settings};
 use crate::cli::terminal::note;
 use crate::cli::{client, layout};
 use crate::config::Settings;
+use crate::event::Schemas;
 use crate::gate::{Gate, Rules, RulesInForce};
 use crate::policy::{FallbackReview, PolicySet};
 use crate::stream::batch::BatchLimits;
@@ -35,19 +37,22 @@ const SETTLE: Duration = Duration::from_secs(4);
 
 /// Everything, in turns.
 pub(super) fn all(args: &BenchArgs) -> Result<Results, String> {
-    let bench = Bench::new(args)?;
+    note("deciding without a broker");
+    let adult = embedded(EVENTS[0])?;
+    let compute = compute::all(&adult, args.rounds)?;
+    let mut results = Results { compute, ..Results::default() };
+    let Some(bootstrap) = &args.bootstrap else { return Ok(results) };
+    let bench = Bench::new(args, bootstrap)?;
     note(format!("filling {} with {} records", bench.input, args.events));
     bench.fill(&bench.input, args.events, None, &Counts::new(0))?;
     note("warming up");
     bench.throughput(Side::Copy, "w")?;
     bench.throughput(Side::Gate, "w")?;
-    let mut rounds = Vec::new();
     for round in 0..args.rounds {
         note(format!("throughput, round {} of {}", round + 1, args.rounds));
         let copy = bench.throughput(Side::Copy, &round.to_string())?;
-        rounds.push(Round { copy, gate: bench.throughput(Side::Gate, &round.to_string())? });
+        results.rounds.push(Round { copy, gate: bench.throughput(Side::Gate, &round.to_string())? });
     }
-    let mut results = Results { rounds, latencies: Vec::new() };
     if args.only_throughput {
         return Ok(results);
     }
@@ -60,6 +65,8 @@ pub(super) fn all(args: &BenchArgs) -> Result<Results, String> {
             results.latencies.push(Latency { rate, copy, gate });
         }
     }
+    note(format!("reading {} policies again and again at {} a second", compute::POLICIES, args.rate));
+    results.reloading = Some(bench.reloading()?);
     Ok(results)
 }
 
@@ -68,21 +75,24 @@ pub(super) fn all(args: &BenchArgs) -> Result<Results, String> {
 enum Side {
     Copy,
     Gate,
+    /// The gate, while policies are read and taken up once a second.
+    Reloading,
 }
 
 struct Bench<'a> {
     args: &'a BenchArgs,
+    bootstrap: &'a str,
     prefix: String,
     input: String,
     lines: Vec<Vec<u8>>,
 }
 
 impl<'a> Bench<'a> {
-    fn new(args: &'a BenchArgs) -> Result<Self, String> {
+    fn new(args: &'a BenchArgs, bootstrap: &'a str) -> Result<Self, String> {
         let lines = lines(args)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
         let prefix = format!("bench-{}.", now.as_millis());
-        let bench = Self { args, input: format!("{prefix}in"), prefix, lines };
+        let bench = Self { args, bootstrap, input: format!("{prefix}in"), prefix, lines };
         bench.create(&bench.input)?;
         Ok(bench)
     }
@@ -95,7 +105,7 @@ impl<'a> Bench<'a> {
 
     fn settings(&self, input: &str, run: &str) -> Result<Settings, String> {
         let said = [
-            ("JIDOKA__KAFKA__BOOTSTRAP_SERVERS", self.args.bootstrap.clone()),
+            ("JIDOKA__KAFKA__BOOTSTRAP_SERVERS", self.bootstrap.to_owned()),
             ("JIDOKA__TOPICS__PREFIX", format!("{}{run}.", self.prefix)),
             ("JIDOKA__TOPICS__REPLICATION", "1".to_owned()),
             ("JIDOKA__SOURCES", format!("[{{ name: {input}, topic: {input}, format: native, start: earliest }}]")),
@@ -143,22 +153,33 @@ impl<'a> Bench<'a> {
         counts.speed().ok_or_else(|| "the run ended before a tenth of the records".to_owned())
     }
 
-    fn latency(&self, side: Side, rate: f64, round: u32) -> Result<super::report::Ages, String> {
-        let run = format!("l{rate}-{round}-{}", if side == Side::Copy { "c" } else { "g" });
+    fn latency(&self, side: Side, rate: f64, round: u32) -> Result<Ages, String> {
+        let counts = self.steadily(side, rate, round)?;
+        Ok(Ages::of(&counts.ages(), &counts.touched(), counts.aborted()))
+    }
+
+    /// The gate's transactions at the steady rate, with and without policies being read meanwhile.
+    fn reloading(&self) -> Result<Reloading, String> {
+        let counts = self.steadily(Side::Reloading, f64::from(self.args.rate), 0)?;
+        Ok(Reloading::of(&counts.transactions(), &counts.reloads()))
+    }
+
+    fn steadily(&self, side: Side, rate: f64, round: u32) -> Result<Arc<Counts>, String> {
+        let run = format!("l{rate}-{round}-{side:?}");
         let input = format!("{}in-{run}", self.prefix);
         self.create(&input)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of records")]
         let count = (rate * f64::from(self.args.seconds)) as u64;
         let counts = Arc::new(Counts::new(count));
         self.side(side, &input, &run, &counts, |counts| {
-            if side == Side::Gate {
+            if side != Side::Copy {
                 wait("the group to settle", counts, || counts.held() == i64::from(self.args.partitions))?;
             }
             std::thread::sleep(SETTLE);
             self.fill(&input, count, Some(rate), counts)?;
             wait("all records", counts, || counts.is_done())
         })?;
-        Ok(super::report::Ages::of(&counts.ages(), &counts.touched(), counts.aborted()))
+        Ok(counts)
     }
 
     /// Runs the workers of one side while `during` lasts.
@@ -180,7 +201,7 @@ impl<'a> Bench<'a> {
         std::thread::scope(|scope| {
             let prepared = match side {
                 Side::Copy => self.copies(&settings, &clients, batch, input, run),
-                Side::Gate => self.gates(scope, &settings, &clients, batch, counts),
+                Side::Gate | Side::Reloading => self.gates(scope, side, &settings, &clients, batch, counts),
             };
             let workers = match prepared {
                 Ok(work) => work
@@ -233,6 +254,7 @@ impl<'a> Bench<'a> {
     fn gates<'scope>(
         &self,
         scope: &'scope std::thread::Scope<'scope, '_>,
+        side: Side,
         settings: &Settings,
         clients: &ClientSettings,
         batch: BatchLimits,
@@ -245,7 +267,12 @@ impl<'a> Bench<'a> {
         let policies = PolicySet::read(&files, &FallbackReview::default()).map_err(|problems| format!("{problems:?}"))?;
         let metrics = Arc::new(Metrics::new());
         let rules = Arc::new(RulesInForce::new(Rules::new(policies, &settings.fallback, &metrics)));
-        let gate = Arc::new(gate_settings(settings, &layout, rules));
+        if side == Side::Reloading {
+            let (rules, counts, metrics) = (Arc::clone(&rules), Arc::clone(counts), Arc::clone(&metrics));
+            let fallback = settings.fallback.clone();
+            scope.spawn(move || keep_reloading(&rules, &fallback, &metrics, &counts));
+        }
+        let gate = Arc::new(gate_settings(settings, &layout, rules, Arc::new(Schemas::default())));
         let metrics = Arc::new(GateMetrics::new(&metrics, &[&settings.sources[0].name]));
         let control = Arc::new(ControlFollower::new(settings.control_max_age));
         let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Topic::Signals.name(&layout) };
@@ -287,12 +314,33 @@ fn lines(args: &BenchArgs) -> Result<Vec<Vec<u8>>, String> {
     }
     if args.file.is_empty() {
         for gzipped in EVENTS {
-            let mut text = Vec::new();
-            flate2::read::GzDecoder::new(gzipped).read_to_end(&mut text).map_err(|error| error.to_string())?;
-            lines.extend(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
+            lines.extend(embedded(gzipped)?);
         }
     }
     if lines.is_empty() { Err("There are no events in the files.".to_owned()) } else { Ok(lines) }
+}
+
+fn embedded(gzipped: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(gzipped).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    Ok(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// Reads the policies of the bench and a hundred others once a second, and puts them into force.
+fn keep_reloading(rules: &RulesInForce, fallback: &FallbackReview, metrics: &Metrics, counts: &Counts) {
+    let own = POLICIES.map(|(_, text)| text.to_owned());
+    let all: Vec<String> = own.into_iter().chain(compute::many_policies()).collect();
+    while !counts.is_stopping() {
+        std::thread::sleep(Duration::from_secs(1));
+        let began = Instant::now();
+        match compute::read(&all) {
+            Ok(set) => {
+                rules.replace(Rules::new(set, fallback, metrics));
+                counts.reloaded(began);
+            }
+            Err(problems) => counts.fail(&problems),
+        }
+    }
 }
 
 /// The event with `id` put before its own id, so that no two are duplicates.

@@ -193,7 +193,7 @@ fn an_error_holds_unless_the_trigger_says_skip_and_counts_as_its_severity() {
         assert_eq!((decision.outcome, decision.priority.score), (outcome, score), "{settings}");
         let result = decision.results[0];
         assert_eq!((result.result, result.value, result.limit), (ResultKind::Error, None, Some(0.2)));
-        assert_eq!(result.error, Some("no probabilities"));
+        assert_eq!(result.error, Some(Unmeasured::Because("no probabilities")));
     }
 }
 
@@ -215,7 +215,10 @@ fn a_timeout_is_more_than_the_budget_of_the_trigger_itself() {
     assert_eq!(in_time.took, Duration::from_millis(530));
     let first = decide("", &[0, 11, 12, 13]);
     assert_eq!((first.outcome, kinds(&first)), (Outcome::Held, vec![Timeout, Miss]));
-    assert_eq!((first.results[0].value, first.results[0].error), (None, Some("took longer than its budget")));
+    assert_eq!(
+        (first.results[0].value, first.results[0].error),
+        (None, Some(Unmeasured::Because("took longer than its budget")))
+    );
     // A timeout is a factor of its own (.5), the other trigger's risk (.1) another: 1 − .5 · .9.
     assert_eq!(first.priority.score, 55.0);
     let skipped = decide(", on_timeout: skip", &[0, 11, 12, 13]);
@@ -335,6 +338,7 @@ fn describe(
         outcome,
         conflicting,
         control: control_read.then_some(orders),
+        id: DecisionId([7; 16]),
         appended_at: Some(NOW.0 - age),
         meter,
     };
@@ -386,4 +390,40 @@ proptest! {
 fn the_hash_that_control_activates_is_the_files() {
     let policies = Situation::default().policies();
     assert_eq!(policies.policies()[0].hash, Hash::of(format!("policy: p\n{ONE_TRIGGER}\n").as_bytes()));
+}
+
+#[test]
+fn a_rule_counts_only_where_it_hits_and_holds_where_it_fails() {
+    let rule = |settings: &str| format!("triggers: [ {{ id: large, rule: amount >= 15000{settings} }} ]");
+    let decide = |settings: &str, amount: &str| {
+        Situation { outcome: format!("{CONFIDENT}{amount}"), ..Situation::policy(&rule(settings)) }.decide()
+    };
+    for (settings, amount, result, outcome, score) in [
+        ("", r#","amount":15000"#, ResultKind::Hit, Outcome::Held, 50.0),
+        (", severity: 0.8", r#","amount":15000"#, ResultKind::Hit, Outcome::Held, 80.0),
+        ("", "", ResultKind::Error, Outcome::Held, 50.0),
+        (", on_error: skip", "", ResultKind::Error, Outcome::Released, 50.0),
+    ] {
+        let decision = decide(settings, amount);
+        assert_eq!((decision.outcome, decision.priority.score), (outcome, score), "{settings} {amount}");
+        let [found] = decision.results[..] else { panic!("{decision:?}") };
+        assert_eq!((found.result, found.value, found.limit), (result, None, None));
+        assert!(decision.missed.is_empty());
+    }
+    let missed = decide(", severity: 0.8", r#","amount":14999"#);
+    assert_eq!((missed.outcome, missed.priority.score, missed.results.len()), (Outcome::Released, 0.0, 0));
+    assert_eq!(missed.missed, [0], "what was checked and missed is named");
+}
+
+#[test]
+fn a_sample_draws_from_what_would_be_released() {
+    let policy = "triggers:\n  - { id: all, sample: { rate: 1 }, severity: 0.2 }\n  - { id: large, rule: amount >= 15000 }";
+    let decide =
+        |amount: &str| Situation { outcome: format!("{CONFIDENT},\"amount\":{amount}"), ..Situation::policy(policy) }.decide();
+    let drawn = decide("1");
+    assert_eq!((drawn.outcome, drawn.priority.score), (Outcome::Held, 20.0));
+    assert_eq!((results(&drawn), drawn.missed), (vec![(TriggerRef::Policy(0), ResultKind::Hit)], vec![1]));
+    let held = decide("15000");
+    assert_eq!((held.outcome, held.priority.score), (Outcome::Held, 50.0));
+    assert_eq!((results(&held), held.missed), (vec![(TriggerRef::Policy(1), ResultKind::Hit)], vec![0]));
 }

@@ -8,6 +8,9 @@ use crate::policy::Expression;
 /// the sentences about that, in this order.
 pub(super) fn read(field: &Field<'_>, plan: &mut Plan, useless: [&str; 2]) -> Option<Expression> {
     let text = field.source_text("an expression, such as `amount >= 15000`")?;
+    if text.trim().is_empty() {
+        return field.refused("the expression is empty");
+    }
     let expression = match Expression::condition(text, plan) {
         Ok(expression) => expression,
         Err(mistakes) => {

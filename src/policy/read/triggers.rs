@@ -139,18 +139,13 @@ fn confidence(map: &Map<'_>, plan: &mut Plan) -> Option<Confidence> {
 
 /// The limit on the side that makes sense for the measure.
 fn limit(map: &Map<'_>, word: MeasureWord, below: &Field<'_>, above: &Field<'_>) -> Option<Limit> {
-    let share = |field: &Field<'_>, useless: f64| match field.number(0.0..=1.0)? {
-        limit if limit == useless => {
-            field.refused(format!("no value lies beyond {limit}, so the trigger would never find anything"))
-        }
-        limit => Some(limit),
-    };
+    let share = |field: &Field<'_>| field.number(0.0..=1.0);
     match (word, below.is_absent(), above.is_absent()) {
-        (MeasureWord::Class, false, true) => share(below, 0.0).map(Limit::Below),
-        (MeasureWord::Class | MeasureWord::Entropy, true, false) => share(above, 1.0).map(Limit::Above),
+        (MeasureWord::Class, false, true) => share(below).map(Limit::Below),
+        (MeasureWord::Class | MeasureWord::Entropy, true, false) => share(above).map(Limit::Above),
         (MeasureWord::Class, ..) => refuse(map, "the measure `class` takes exactly one of `below` and `above`"),
         (MeasureWord::Entropy, ..) => refuse(map, "the measure `entropy` takes `above` and not `below`: high entropy is doubt"),
-        (_, false, true) => share(below, 0.0).map(Limit::Below),
+        (_, false, true) => share(below).map(Limit::Below),
         _ => refuse(map, "the measures `top_probability` and `margin` take `below` and not `above`: low values are doubt"),
     }
 }

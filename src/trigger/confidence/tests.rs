@@ -141,7 +141,8 @@ proptest! {
         shares.rotate_left(by % count);
         let value = |measure| match measured(measure, Limit::Below(0.5), 1.0, &json(&shares)) {
             Measurement::Measured { value, .. } => value,
-            Measurement::Error(error) => panic!("{error}"),
+            Measurement::Error(error) => panic!("{error:?}"),
+            Measurement::Found(_) => panic!("a confidence trigger measures"),
         };
         prop_assert_eq!(value(Measure::TopProbability), top);
         prop_assert_eq!(value(Measure::Margin), top - second);
