@@ -18,7 +18,7 @@ mod subgroups;
 mod tally;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
-pub use fixture::{Expected, Failure, Fixture, Mistake, Tried};
+pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
@@ -28,15 +28,15 @@ use std::time::Duration;
 
 use crate::audit::{AppendTimeType, Chain, InputRecord, entry_hash, write_decided_in_detail};
 use crate::control::ControlView;
-use crate::decision::Signals;
-use crate::event::{Decoder, Limits, Plan};
+use crate::decision::{Signals, TriggerResult};
+use crate::event::{Decoder, Limits, Plan, SchemaSource, Schemas};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted, Verdict};
 use crate::gate::window::{DedupWindow, EventKey, Sighting};
 use crate::identity::{Hash, LanePrefix, Timestamp};
 use crate::policy::{FallbackReview, PolicySet};
 
 /// The bounds and defaults that a gate would have from its configuration.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone)]
 pub struct Terms {
     /// What an event may be at most.
     pub limits: Limits,
@@ -44,12 +44,15 @@ pub struct Terms {
     pub window: u32,
     /// Review rules of cases that no policy covers.
     pub fallback: FallbackReview,
+    /// Writer schemas of events in Avro.
+    pub schemas: Arc<dyn SchemaSource>,
 }
 
 impl Default for Terms {
     /// Those of a configuration that says nothing of them.
     fn default() -> Self {
-        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default() }
+        let schemas = Arc::new(Schemas::default());
+        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default(), schemas }
     }
 }
 
@@ -114,7 +117,7 @@ impl Replay {
     /// Replays by the policies of `set`, from the beginning of `log`.
     #[must_use]
     pub fn new(set: PolicySet, terms: Terms, log: Log) -> Self {
-        let mut judge = Judge::new(terms.limits);
+        let mut judge = Judge::new(terms.limits, Arc::clone(&terms.schemas));
         judge.adopt(set.plan());
         Self {
             judge,
@@ -211,4 +214,15 @@ impl<'a> Replayed<'a> {
         write_decided_in_detail(out, &verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next()));
         self.chain.advance(entry_hash(&out[start..]));
     }
+}
+
+/// Why it was decided so: a sentence for each finding.
+fn sentences(verdict: &Verdict<'_>) -> Vec<String> {
+    let findings = verdict.decision.results.iter().filter(|result| result.is_finding());
+    let sentence = |result: &TriggerResult| {
+        let mut sentence = String::new();
+        result.sentence(verdict.policy, &mut sentence);
+        sentence
+    };
+    findings.map(sentence).collect()
 }

@@ -4,7 +4,7 @@ use crate::audit::InputRecord;
 use crate::decision::{Decision, Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
-use crate::replay::{Label, Labels, Log, Record, Replay, Replayed, Subgroups};
+use crate::replay::{Label, Labels, Log, Record, Replay, Replayed, Subgroups, sentences};
 
 /// A way in which two decisions about the same record differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,17 +49,12 @@ pub struct Side {
 impl Side {
     fn of(verdict: &Verdict<'_>) -> Self {
         let decision = verdict.decision;
-        let sentence = |result: &crate::decision::TriggerResult| {
-            let mut sentence = String::new();
-            result.sentence(verdict.policy, &mut sentence);
-            sentence
-        };
         Self {
             policy: verdict.policy.map(|policy| policy.name.clone()),
             outcome: decision.outcome,
             band: decision.priority.band,
             score: decision.priority.score,
-            sentences: decision.results.iter().filter(|result| result.is_finding()).map(sentence).collect(),
+            sentences: sentences(verdict),
         }
     }
 }
@@ -140,8 +135,8 @@ impl Comparison {
             self.bands[before][after] += 1;
         }
         self.count_hits([one, other]);
-        if one.event.is_ok() {
-            self.subgroups.count(first.sighted.bytes, held);
+        if let Ok(event) = &one.event {
+            self.subgroups.count(event.bytes(), held);
         }
         if let Some(difference) = Difference::between(one.decision, other.decision)
             && self.examples_of(difference).count() < self.examples_max

@@ -1,12 +1,14 @@
 //! A fixture: events, and what is expected of the policies about some of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Deserialize;
 
 use crate::decision::{Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
+use crate::replay::sentences;
 
 /// So many expectations a fixture may have, and so many events without one are named.
 const EXPECTED_MAX: usize = 100_000;
@@ -36,19 +38,26 @@ pub struct Mistake {
     pub message: String,
 }
 
+/// What the policies decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Came {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The band of the score.
+    pub band: Band,
+    /// All hits: ids of triggers and built-in findings.
+    pub hits: BTreeSet<String>,
+    /// Why it was decided so: a sentence for each finding, errors and timeouts too.
+    pub sentences: Vec<String>,
+}
+
 /// An expectation that was not met.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
-    /// Line of the expectation, from 1.
-    pub line: usize,
-    /// The event.
-    pub event_id: String,
-    /// What was expected, in words.
-    pub expected: String,
-    /// What came, in words.
-    pub came: String,
-    /// Why it was decided so: a sentence for each finding.
-    pub sentences: Vec<String>,
+    /// What was expected.
+    pub expected: Expected,
+    /// What came instead.
+    pub came: Came,
 }
 
 /// What came of a fixture.
@@ -75,13 +84,15 @@ pub struct Fixture {
     /// Place of the expectation by event.
     places: BTreeMap<String, usize>,
     /// What came, by place: of several decisions about one event id the last.
-    came: Vec<Option<Came>>,
+    came: Vec<Option<Meeting>>,
     tried: Tried,
 }
 
+/// Whether a decision is as expected.
 #[derive(Clone, Debug)]
-struct Came {
-    failure: Option<Failure>,
+enum Meeting {
+    Met,
+    Failed(Came),
 }
 
 impl Fixture {
@@ -128,7 +139,7 @@ impl Fixture {
     pub fn decided(&mut self, verdict: &Verdict<'_>) {
         let place = verdict.event_id().and_then(|id| self.places.get(id));
         match place {
-            Some(&place) => self.came[place] = Some(Came { failure: compare(&self.expected[place], verdict) }),
+            Some(&place) => self.came[place] = Some(meet(&self.expected[place], verdict)),
             None => {
                 self.tried.others += 1;
                 if let Some(id) = verdict.event_id().filter(|_| self.tried.other_ids.len() < OTHERS_NAMED) {
@@ -141,9 +152,10 @@ impl Fixture {
     /// All records were judged.
     #[must_use]
     pub fn finish(mut self) -> Tried {
-        for (expected, came) in self.expected.iter().zip(self.came) {
+        for (expected, came) in self.expected.into_iter().zip(self.came) {
             match came {
-                Some(Came { failure }) => self.tried.failures.extend(failure),
+                Some(Meeting::Met) => {}
+                Some(Meeting::Failed(came)) => self.tried.failures.push(Failure { expected, came }),
                 None => {
                     let message = format!("no event has the id {}; mend the id or take the line away", expected.event_id);
                     self.tried.mistakes.push(Mistake { line: expected.line, message });
@@ -187,42 +199,44 @@ fn read_line(line: usize, text: &str) -> Result<Expected, String> {
     Ok(Expected { line, event_id: read.event_id, outcome, band, hits })
 }
 
-/// What is not as expected, if anything.
-fn compare(expected: &Expected, verdict: &Verdict<'_>) -> Option<Failure> {
+/// Compares what is expected with what was decided.
+fn meet(expected: &Expected, verdict: &Verdict<'_>) -> Meeting {
     let (decision, policy) = (verdict.decision, verdict.policy);
     let hits = decision.results.iter().filter(|result| result.result == ResultKind::Hit);
-    let hits: BTreeSet<&str> = hits.map(|result| result.id(policy)).collect();
-    let fits = decision.outcome == expected.outcome
-        && expected.band.is_none_or(|band| band == decision.priority.band)
-        && expected.hits.as_ref().is_none_or(|wanted| wanted.iter().map(String::as_str).eq(hits.iter().copied()));
-    if fits {
-        return None;
+    let hits: BTreeSet<String> = hits.map(|result| result.id(policy).to_owned()).collect();
+    let band = decision.priority.band;
+    if decision.outcome == expected.outcome
+        && expected.band.is_none_or(|wanted| wanted == band)
+        && expected.hits.as_ref().is_none_or(|wanted| *wanted == hits)
+    {
+        return Meeting::Met;
     }
-    let sentence = |result: &crate::decision::TriggerResult| {
-        let mut sentence = String::new();
-        result.sentence(policy, &mut sentence);
-        sentence
-    };
-    let wanted = expected.hits.as_ref().map(|hits| hits.iter().map(String::as_str).collect::<Vec<_>>());
-    let came: Vec<&str> = hits.into_iter().collect();
-    Some(Failure {
-        line: expected.line,
-        event_id: expected.event_id.clone(),
-        expected: in_words(expected.outcome, expected.band, wanted.as_deref()),
-        came: in_words(decision.outcome, Some(decision.priority.band), Some(&came)),
-        sentences: decision.results.iter().filter(|result| result.is_finding()).map(sentence).collect(),
-    })
+    Meeting::Failed(Came { outcome: decision.outcome, band, hits, sentences: sentences(verdict) })
 }
 
-/// `HELD, normal, by low-confidence and large-amount`.
-fn in_words(outcome: Outcome, band: Option<Band>, hits: Option<&[&str]>) -> String {
-    let band = band.map_or_else(String::new, |band| format!(", {}", band.as_str()));
-    let hits = match hits {
-        None => String::new(),
-        Some([]) => ", without a hit".to_owned(),
-        Some(hits) => format!(", by {}", hits.join(", ")),
-    };
-    format!("{}{band}{hits}", outcome.as_str())
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        in_words(f, self.outcome, self.band, self.hits.as_ref())
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        in_words(f, self.outcome, Some(self.band), Some(&self.hits))
+    }
+}
+
+/// `HELD, normal, by large-amount, low-confidence`.
+fn in_words(f: &mut fmt::Formatter<'_>, outcome: Outcome, band: Option<Band>, hits: Option<&BTreeSet<String>>) -> fmt::Result {
+    f.write_str(outcome.as_str())?;
+    if let Some(band) = band {
+        write!(f, ", {}", band.as_str())?;
+    }
+    match hits {
+        None => Ok(()),
+        Some(hits) if hits.is_empty() => f.write_str(", without a hit"),
+        Some(hits) => write!(f, ", by {}", hits.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -269,8 +283,12 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(in_words(Outcome::Held, None, None), "HELD");
-        assert_eq!(in_words(Outcome::Released, Some(Band::Low), Some(&[])), "RELEASED, low, without a hit");
-        assert_eq!(in_words(Outcome::Held, Some(Band::High), Some(&["a", "b"])), "HELD, high, by a, b");
+        let came = |outcome, band, hits: &[&str]| {
+            let hits = hits.iter().map(|hit| (*hit).to_owned()).collect();
+            Came { outcome, band, hits, sentences: Vec::new() }.to_string()
+        };
+        assert_eq!(came(Outcome::Released, Band::Low, &[]), "RELEASED, low, without a hit");
+        assert_eq!(came(Outcome::Held, Band::High, &["b", "a"]), "HELD, high, by a, b");
+        assert_eq!(read_line(1, r#"{"event_id":"a","outcome":"HELD"}"#).expect("a line").to_string(), "HELD");
     }
 }

@@ -8,6 +8,7 @@ mod text;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -18,7 +19,8 @@ use self::range::Bound;
 use super::{read_set, sources};
 use crate::cli::terminal::{Exit, FAINT, Output, fail, note, paint, progress, say, thousands};
 use crate::cli::{report_problems, settings};
-use crate::config::Settings;
+use crate::config::{Settings, read_schemas};
+use crate::document::Problem;
 use crate::event::Limits;
 use crate::policy::{Policy, PolicySet};
 use crate::replay::{Log, Record, Replay, Tally, Terms, TwoSets};
@@ -37,7 +39,7 @@ else the only one that the policies name in `match`, else \"replay\".
 With --topic the records are those of a topic, partition after partition, with their offsets and append times, so that
 decision ids are those of the gate. A range begins with --from and ends before --to; each is an offset, a time such as
 2026-01-05T10:00:00Z, earliest or latest. Records before it, as many as the dedup window spans, are read for the events
-that they make duplicates. With --config, the source's name and the bounds of events and window are those of the file, too.
+that they make duplicates. With --config, the source's name, Avro schemas and the bounds of events and window are the gate's, too.
 
 --output json prints the DECIDED entries, one a line; with --against, one document with the differences.
 
@@ -129,7 +131,10 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
         Ok(configured) => configured,
         Err(exit) => return exit,
     };
-    let terms = configured.as_ref().map_or_else(Terms::default, terms);
+    let terms = match configured.as_ref().map_or_else(|| Ok(Terms::default()), terms) {
+        Ok(terms) => terms,
+        Err(problems) => return report_problems(&problems),
+    };
     let mut sets = Vec::new();
     for paths in [&args.policy, &args.against] {
         match read_set(paths, &terms.fallback) {
@@ -153,10 +158,11 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
 }
 
 /// What the gate of this configuration goes by.
-fn terms(settings: &Settings) -> Terms {
+fn terms(settings: &Settings) -> Result<Terms, Vec<Problem>> {
     let event = &settings.gate.event;
     let limits = Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields };
-    Terms { limits, window: settings.gate.dedup_window, fallback: settings.fallback.clone() }
+    let schemas = Arc::new(read_schemas(&settings.schemas)?);
+    Ok(Terms { limits, window: settings.gate.dedup_window, fallback: settings.fallback.clone(), schemas })
 }
 
 /// Replays all events; how the command ends, and how many records there were.

@@ -12,7 +12,7 @@ use crate::cli::report_problems;
 use crate::cli::terminal::{Exit, FAINT, GOOD, Output, WRONG, fail, paint, say};
 use crate::config::policy_files;
 use crate::gate::judge::Judged;
-use crate::policy::PolicySet;
+use crate::policy::{Band, PolicySet};
 use crate::replay::{Failure, FileRecords, Fixture, Log, Mistake, Replay, Terms, Tried};
 
 /// Where fixtures are looked for besides the folder itself.
@@ -248,7 +248,7 @@ fn print_text(results: &[Trial]) {
             say(format_args!("{} {}: {}", paint(WRONG, "error:"), files.place(mistake.line), mistake.message));
         }
         for failure in &tried.failures {
-            say(format_args!("{} {}: {}", paint(WRONG, "failed"), files.place(failure.line), in_one_line(failure)));
+            say(format_args!("{} {}: {}", paint(WRONG, "failed"), files.place(failure.expected.line), in_one_line(failure)));
         }
         let others = match (tried.others, tried.duplicates) {
             (0, 0) => String::new(),
@@ -265,17 +265,23 @@ fn print_text(results: &[Trial]) {
     }
     let count = |of: fn(&Tried) -> usize| results.iter().map(|result| of(&result.tried)).sum::<usize>();
     let (expected, failed) = (count(|tried| tried.expected), count(|tried| tried.failures.len()));
-    let mistakes = count(|tried| tried.mistakes.len());
-    let fixtures = results.len();
-    let of_fixtures = if fixtures == 1 { "1 fixture".to_owned() } else { format!("{fixtures} fixtures") };
-    match (failed, mistakes) {
-        (0, 0) => say(format_args!("{} {expected} expectations in {of_fixtures}, all met", paint(GOOD, "ok"))),
-        (_, 0) => say(format_args!("{} {failed} of {expected} expectations in {of_fixtures}", paint(WRONG, "failed"))),
-        _ => say(format_args!("{} {mistakes} mistakes in {of_fixtures}; {failed} expectations failed", paint(WRONG, "failed"))),
+    let fixtures = some(results.len(), "fixture");
+    match (failed, count(|tried| tried.mistakes.len())) {
+        (0, 0) => say(format_args!("{} {} in {fixtures}, all met", paint(GOOD, "ok"), some(expected, "expectation"))),
+        (_, 0) => say(format_args!("{} {failed} of {} in {fixtures}", paint(WRONG, "failed"), some(expected, "expectation"))),
+        (_, mistakes) => {
+            let said = format!("{} in {fixtures}; {} not met", some(mistakes, "mistake"), some(failed, "expectation"));
+            say(format_args!("{} {said}", paint(WRONG, "failed")));
+        }
     }
 }
 
-/// `: e-3, e-4, …`.
+/// `1 fixture`, `2 fixtures`.
+fn some(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// ` (e-3, e-4, …)`.
 fn named(tried: &Tried) -> String {
     if tried.other_ids.is_empty() {
         return String::new();
@@ -284,21 +290,23 @@ fn named(tried: &Tried) -> String {
     format!(" ({}{more})", tried.other_ids.join(", "))
 }
 
-fn in_one_line(failure: &Failure) -> String {
-    let Failure { event_id, expected, came, .. } = failure;
+fn in_one_line(Failure { expected, came }: &Failure) -> String {
     // A rule's text may go over several lines.
-    let why: Vec<String> = failure.sentences.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let why: Vec<String> = came.sentences.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let why = if why.is_empty() { "Nothing was found.".to_owned() } else { why.join(" ") };
-    format!("{event_id}: expected {expected}; came {came}. {why}")
+    format!("{}: expected {expected}; came {came}. {why}", expected.event_id)
 }
 
 fn print_json(results: &[Trial]) {
     let of = |result: &Trial| -> Value {
         let Trial { files, source, tried } = result;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let failure = |failure: &Failure| {
-            let Failure { line, event_id, expected, came, sentences } = failure;
-            json!({ "line": line, "event_id": event_id, "expected": expected, "came": came, "sentences": sentences })
+        let failure = |Failure { expected, came }: &Failure| {
+            let wanted = json!({ "outcome": expected.outcome.as_str(), "band": expected.band.map(Band::as_str),
+                "hits": expected.hits });
+            let came = json!({ "outcome": came.outcome.as_str(), "band": came.band.as_str(), "hits": came.hits,
+                "sentences": came.sentences });
+            json!({ "line": expected.line, "event_id": expected.event_id, "expected": wanted, "came": came })
         };
         let mistake = |mistake: &Mistake| {
             let line = (mistake.line > 0).then_some(mistake.line);
