@@ -78,7 +78,8 @@ mod tests {
             let shown = shown(&line, before, 3);
             let lines: Vec<Vec<char>> = shown.lines().map(|line| line.chars().collect()).collect();
             assert!(lines[1].len() <= 96, "{shown}");
-            let marked: String = lines[2].iter().zip(&lines[1]).filter(|(mark, _)| **mark == '^').map(|(_, letter)| letter).collect();
+            let marked: String =
+                lines[2].iter().zip(&lines[1]).filter(|(mark, _)| **mark == '^').map(|(_, letter)| letter).collect();
             assert_eq!(marked, "XXX", "{shown}");
         }
     }

@@ -123,7 +123,8 @@ impl Fixture {
             }
         }
         if expected.is_empty() && tried.mistakes.is_empty() {
-            let message = "expects nothing; write a line such as {\"event_id\":\"e-1\",\"outcome\":\"HELD\"} for each event that matters";
+            let message =
+                "expects nothing; write a line such as {\"event_id\":\"e-1\",\"outcome\":\"HELD\"} for each event that matters";
             tried.mistakes.push(Mistake { line: 0, message: message.to_owned() });
         }
         tried.expected = expected.len();
@@ -251,7 +252,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_line_is_said_with_its_place() {
         for (text, said) in [
-            ("", "0: expects nothing; write a line such as {\"event_id\":\"e-1\",\"outcome\":\"HELD\"} for each event that matters"),
+            (
+                "",
+                "0: expects nothing; write a line such as {\"event_id\":\"e-1\",\"outcome\":\"HELD\"} for each event that matters",
+            ),
             ("{", "1: column 1: EOF while parsing an object"),
             (
                 r#"{"event_id":"a","outcome":"HELD","hit":[]}"#,
@@ -269,7 +273,10 @@ mod tests {
             assert_eq!(mistakes(text), [said], "{text}");
         }
         let twice = "{\"event_id\":\"a\",\"outcome\":\"HELD\"}\n\n{\"event_id\":\"a\",\"outcome\":\"RELEASED\"}\n";
-        let said = ["1: no event has the id a; mend the id or take the line away", "3: a is expected in line 1 already; keep one of both"];
+        let said = [
+            "1: no event has the id a; mend the id or take the line away",
+            "3: a is expected in line 1 already; keep one of both",
+        ];
         assert_eq!(mistakes(twice), said);
     }
 

@@ -131,7 +131,8 @@ impl RangeReader {
                 return Err(fault);
             }
             if Instant::now() >= give_up {
-                let sentence = format!("Kafka sent nothing of {partition} after offset {} for {} s", next - 1, PATIENCE.as_secs());
+                let sentence =
+                    format!("Kafka sent nothing of {partition} after offset {} for {} s", next - 1, PATIENCE.as_secs());
                 return Err(Fault::rebuild("other", sentence));
             }
         }

@@ -329,7 +329,10 @@ fn source_of_files(args: &ReplayArgs, sets: &[PolicySet]) -> Result<String, Stop
         1 => Ok(named.first().map_or_else(String::new, |source| (*source).to_owned())),
         _ => {
             let named: Vec<&str> = named.into_iter().collect();
-            Err(Stopped::usage(format!("Which source do the events come from? The policies name {}: say --source NAME.", named.join(", "))))
+            Err(Stopped::usage(format!(
+                "Which source do the events come from? The policies name {}: say --source NAME.",
+                named.join(", ")
+            )))
         }
     }
 }

@@ -68,7 +68,8 @@ pub(super) fn run(args: &TestArgs) -> Exit {
     let found = match find(&args.folder) {
         Ok(found) if found.is_empty() => {
             let folder = args.folder.display();
-            let reason = format!("There is no fixture in {folder}: write NAME.events.jsonl and NAME.expected.jsonl (see --help).");
+            let reason =
+                format!("There is no fixture in {folder}: write NAME.events.jsonl and NAME.expected.jsonl (see --help).");
             return fail(Exit::Usage, reason);
         }
         Ok(found) => found,
@@ -250,22 +251,23 @@ fn print_text(results: &[Trial]) {
         for failure in &tried.failures {
             say(format_args!("{} {}: {}", paint(WRONG, "failed"), files.place(failure.expected.line), in_one_line(failure)));
         }
-        let others = match (tried.others, tried.duplicates) {
-            (0, 0) => String::new(),
-            (0, duplicates) => format!("; {duplicates} duplicates"),
-            (others, 0) => format!("; of {others} more nothing is expected{}", named(tried)),
-            (others, duplicates) => format!("; of {others} more nothing is expected{}; {duplicates} duplicates", named(tried)),
-        };
+        let mut beside = String::new();
+        if tried.others > 0 {
+            beside = format!("; of {} more nothing is expected{}", tried.others, named(tried));
+        }
+        if tried.duplicates > 0 {
+            beside += &format!("; {}", some(tried.duplicates, "duplicate"));
+        }
         if tried.mistakes.is_empty() {
             let met = tried.expected - tried.failures.len();
             let word = if tried.failures.is_empty() { paint(GOOD, "ok") } else { paint(WRONG, "failed") };
-            let beside = paint(FAINT, others);
+            let beside = paint(FAINT, beside);
             say(format_args!("{word} {}: {met} of {} as expected{beside}", files.path(), tried.expected));
         }
     }
-    let count = |of: fn(&Tried) -> usize| results.iter().map(|result| of(&result.tried)).sum::<usize>();
+    let count = |of: fn(&Tried) -> usize| results.iter().map(|result| of(&result.tried) as u64).sum::<u64>();
     let (expected, failed) = (count(|tried| tried.expected), count(|tried| tried.failures.len()));
-    let fixtures = some(results.len(), "fixture");
+    let fixtures = some(results.len() as u64, "fixture");
     match (failed, count(|tried| tried.mistakes.len())) {
         (0, 0) => say(format_args!("{} {} in {fixtures}, all met", paint(GOOD, "ok"), some(expected, "expectation"))),
         (_, 0) => say(format_args!("{} {failed} of {} in {fixtures}", paint(WRONG, "failed"), some(expected, "expectation"))),
@@ -277,7 +279,7 @@ fn print_text(results: &[Trial]) {
 }
 
 /// `1 fixture`, `2 fixtures`.
-fn some(count: usize, thing: &str) -> String {
+fn some(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -221,7 +221,10 @@ fn source_of_topic(topic: &str, args: &ReplayArgs, configured: Option<&Settings>
 /// Connects, and finds the offsets of every partition that is wanted.
 fn ranges(topic: &str, args: &TopicArgs, configured: Option<&Settings>) -> Result<(RangeReader, Vec<Range>), Stopped> {
     if !is_forward(args.from, args.to) {
-        return Err(Stopped::usage(format!("--from {} lies after --to {}, or is the same: nothing is between.", args.from, args.to)));
+        return Err(Stopped::usage(format!(
+            "--from {} lies after --to {}, or is the same: nothing is between.",
+            args.from, args.to
+        )));
     }
     let mut config = configured.map_or_else(ClientConfig::new, |settings| client(&settings.kafka));
     if let Some(bootstrap) = &args.bootstrap {

@@ -24,9 +24,7 @@ impl FromStr for Bound {
         match text {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map(Self::Offset).map_err(|_| unclear())
-            }
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().map(Self::Offset).map_err(|_| unclear()),
             time => Timestamp::parse(time).map(Self::Time).ok_or_else(unclear),
         }
     }

@@ -68,8 +68,7 @@ fn findings(tally: &Tally) -> Vec<String> {
 pub(super) fn comparison(two: &TwoSets, allowed: Option<f64>, events: &Events) -> Vec<String> {
     let comparison = two.comparison();
     let [policy, against] = two.sides().map(|side| names(side.set()));
-    let mut lines =
-        vec![format!("policy   {}", paint(STRONG, policy)), format!("against  {}", paint(STRONG, against))];
+    let mut lines = vec![format!("policy   {}", paint(STRONG, policy)), format!("against  {}", paint(STRONG, against))];
     lines.push(format!("on {}", events.described()));
     lines.push(String::new());
     lines.extend(outcomes(comparison));
