@@ -84,19 +84,19 @@ struct TopicArgs {
     #[arg(long, value_name = "TOPIC", conflicts_with = "events")]
     topic: Option<String>,
     /// Brokers, instead of those of the configuration
-    #[arg(long, value_name = "HOST:PORT,…", requires = "topic")]
+    #[arg(long, value_name = "HOST:PORT,…", requires = "topic", conflicts_with = "events")]
     bootstrap: Option<String>,
     /// Configuration file of the gate
-    #[arg(long, value_name = "FILE", requires = "topic")]
+    #[arg(long, value_name = "FILE", requires = "topic", conflicts_with = "events")]
     config: Option<PathBuf>,
     /// A partition to read; may be given several times [default: all]
-    #[arg(long, value_name = "N", requires = "topic", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", requires = "topic", conflicts_with = "events", value_parser = clap::value_parser!(i32).range(0..))]
     partition: Vec<i32>,
     /// Where the range begins
-    #[arg(long, value_name = "WHERE", requires = "topic", default_value = "earliest")]
+    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "earliest")]
     from: Bound,
     /// Where it ends; the record there is not read any more
-    #[arg(long, value_name = "WHERE", requires = "topic", default_value = "latest")]
+    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "latest")]
     to: Bound,
 }
 

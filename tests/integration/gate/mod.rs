@@ -13,6 +13,7 @@ mod faults;
 mod identity;
 mod oracle;
 mod process;
+mod replay;
 mod stage;
 
 pub use stage::POLICY;

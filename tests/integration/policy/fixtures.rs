@@ -67,7 +67,7 @@ fn mistakes_of_a_fixture_are_no_failures_of_the_policy() {
     folder(wrong).policy(&["test", "."]).assert(
         2,
         "\
-error: ./fixtures/loans.expected.jsonl:1: column 43: unknown field `hit`, expected one of `event_id`, `outcome`, `band`, `hits`
+error: ./fixtures/loans.expected.jsonl:1: column 42: unknown field `hit`, expected one of `event_id`, `outcome`, `band`, `hits`
 error: ./fixtures/loans.expected.jsonl:2: no event has the id nobody; mend the id or take the line away
 error: ./fixtures/loans.expected.jsonl:4: b is expected in line 3 already; keep one of both
 failed 3 mistakes in 1 fixture; 0 expectations not met
