@@ -4,7 +4,7 @@ pub mod confidence;
 pub mod rule;
 pub mod sample;
 
-use crate::policy::expression::Failure;
+use crate::policy::Failure;
 
 /// What a trigger found when it looked at one event.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -42,7 +42,9 @@ fn the_example_says_the_defaults_and_its_policies_load() {
     assert!(settings.without_effect().is_empty());
 
     let defaults = from_environment(&[SERVERS]).unwrap();
-    assert_eq!(Settings { sources: Vec::new(), policies: PathBuf::from("policies"), ..settings }, defaults);
+    let (policies, schemas) = (PathBuf::from("policies"), defaults.schemas.clone());
+    assert!(read_schemas(&settings.schemas).is_ok_and(|schemas| !schemas.is_empty()), "the native event's");
+    assert_eq!(Settings { sources: Vec::new(), policies, schemas, ..settings }, defaults);
 }
 
 #[test]
@@ -146,7 +148,7 @@ const WRONG_FILES: &[(&str, &[&str])] = &[
     ("KAFKA encoding: jsn", &["jidoka.yaml:2:11: encoding: expected `json`, found `jsn`; did you mean `json`?"]),
     (
         "KAFKA schema_registry: {url: x}",
-        &["jidoka.yaml:2:18: schema_registry.url: `schema_registry.url` is not supported yet: the registry client arrives with `encoding: avro`; until then put the writer schemas as `<id>.avsc` into `schema_registry.folder`"],
+        &["jidoka.yaml:2:19: schema_registry.url: `schema_registry.url` is not supported yet: the registry client arrives with `encoding: avro`; until then put the writer schemas as `<id>.avsc` into `schema_registry.folder`"],
     ),
     (
         "KAFKA session: {timeout: 20s}",

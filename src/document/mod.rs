@@ -22,6 +22,7 @@ pub use map::Map;
 pub use problem::{Place, Problem, Problems};
 pub use scalar::{DAY, HOUR, MINUTE, SECOND, YEAR, duration_text};
 pub use tree::{Entry, MAX_BYTES, MAX_DEPTH, Node, Style, Value, parse};
+pub use words::suggestion;
 
 #[cfg(test)]
 mod tests;

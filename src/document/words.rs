@@ -1,7 +1,7 @@
 //! The sentence that helps after a word that is not known.
 
 /// `did you mean …?` where one of `known` is near to `word`, else `what` and the list of them.
-pub(super) fn suggestion(word: &str, known: &[&str], what: &str) -> String {
+pub fn suggestion(word: &str, known: &[&str], what: &str) -> String {
     let distance = |candidate: &&&str| strsim::osa_distance(&word.to_lowercase(), candidate);
     let near = known.iter().min_by_key(distance).filter(|best| distance(best) <= tolerance(word.len().min(best.len())));
     match near {
@@ -17,6 +17,6 @@ fn tolerance(length: usize) -> usize {
 }
 
 /// `` `a`, `b`, `c` ``
-pub(super) fn quoted(words: &[&str]) -> String {
+pub fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

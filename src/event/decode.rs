@@ -8,7 +8,7 @@ use super::path::{Origin, sentence};
 use super::plan::{Map, Plan};
 use super::scanner::{Buffers, Faults, Kind, Scanner, Stop};
 use super::unreadable::{Code, Fault, Limits, Unreadable};
-use super::view::{Event, Fields, Kept};
+use super::view::{Event, EvidenceSpans, Fields, Kept};
 use crate::identity::Timestamp;
 
 #[cfg(test)]
@@ -325,12 +325,15 @@ impl Pass<'_> {
                 continue;
             }
             let mut item = self.scanner.open_object()?;
+            let mut spans = EvidenceSpans::default();
             while let Some(key) = self.scanner.member(&mut item)? {
                 match self.scanner.text(key.span) {
-                    "uri" | "sha256" => drop(self.text()?),
+                    "uri" => spans.uri = self.text()?,
+                    "sha256" => spans.sha256 = self.text()?,
                     _ => self.scanner.skip()?,
                 }
             }
+            self.fields.evidence.push(spans);
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub use avro::{MAX_SCHEMAS, SchemaRefused, SchemaSource, Schemas, WriterSchema};
 pub use decode::Decoder;
 pub use plan::{Plan, Slot};
 pub use unreadable::{Code, Limits, Unreadable};
-pub use view::{Event, Value};
+pub use view::{Event, Evidence, Plain, Value};
 
 #[cfg(test)]
 mod oracle;

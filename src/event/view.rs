@@ -24,6 +24,28 @@ pub enum Value<'a> {
     Text(&'a str),
 }
 
+/// A value to compute with: a [`Value`] without the text that its number was written as, which costs time to find.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Plain<'a> {
+    /// Absent or null.
+    Missing,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number: its nearest double, which is finite.
+    Number(f64),
+    /// A text, unescaped.
+    Text(&'a str),
+}
+
+/// An item of [`Event::evidence`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Evidence<'a> {
+    /// Where it lies.
+    pub uri: Option<&'a str>,
+    /// The hash of what lies there, as the producer wrote it.
+    pub sha256: Option<&'a str>,
+}
+
 /// A value as the decoder keeps it between the pass and the view.
 #[derive(Clone, Copy)]
 pub(super) enum Kept {
@@ -42,6 +64,23 @@ impl Kept {
             Self::Text(span) => Value::Text(backing.text(span)),
         }
     }
+
+    #[inline]
+    fn plain(self, backing: Backing<'_>) -> Plain<'_> {
+        match self {
+            Self::Missing => Plain::Missing,
+            Self::Bool(value) => Plain::Bool(value),
+            Self::Number { value, .. } => Plain::Number(value),
+            Self::Text(span) => Plain::Text(backing.text(span)),
+        }
+    }
+}
+
+/// An item of the evidence as the decoder keeps it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct EvidenceSpans {
+    pub uri: Option<Span>,
+    pub sha256: Option<Span>,
 }
 
 /// What one pass wrote down.
@@ -59,6 +98,7 @@ pub(super) struct Fields {
     pub amount: Kept,
     pub probabilities: Vec<(Span, f64)>,
     pub flags: Vec<Span>,
+    pub evidence: Vec<EvidenceSpans>,
     pub slots: Vec<Kept>,
 }
 
@@ -79,6 +119,7 @@ impl Fields {
             amount: Kept::Missing,
             probabilities: Vec::new(),
             flags: Vec::new(),
+            evidence: Vec::new(),
             slots: vec![Kept::Missing; slots],
         }
     }
@@ -87,11 +128,13 @@ impl Fields {
     pub fn clear(&mut self) {
         let mut probabilities = std::mem::take(&mut self.probabilities);
         let mut flags = std::mem::take(&mut self.flags);
+        let mut evidence = std::mem::take(&mut self.evidence);
         let mut slots = std::mem::take(&mut self.slots);
         probabilities.clear();
         flags.clear();
+        evidence.clear();
         slots.fill(Kept::Missing);
-        *self = Self { probabilities, flags, slots, ..Self::new(0) };
+        *self = Self { probabilities, flags, evidence, slots, ..Self::new(0) };
     }
 }
 
@@ -191,6 +234,38 @@ impl<'a> Event<'a> {
     pub fn flags(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
         let backing = self.backing;
         self.fields.flags.iter().map(move |span| backing.text(*span))
+    }
+
+    /// Evidence for it, in the order of the event.
+    #[must_use]
+    pub fn evidence(&self) -> impl ExactSizeIterator<Item = Evidence<'a>> + Clone + use<'a> {
+        let backing = self.backing;
+        let text = move |span: Option<Span>| span.map(|span| backing.text(span));
+        self.fields.evidence.iter().map(move |item| Evidence { uri: text(item.uri), sha256: text(item.sha256) })
+    }
+
+    /// [`Event::prediction`] to compute with.
+    #[must_use]
+    #[inline]
+    pub fn plain_prediction(&self) -> Plain<'a> {
+        self.fields.prediction.plain(self.backing)
+    }
+
+    /// [`Event::amount`] to compute with.
+    #[must_use]
+    #[inline]
+    pub const fn amount_number(&self) -> Option<f64> {
+        match self.fields.amount {
+            Kept::Number { value, .. } => Some(value),
+            Kept::Missing | Kept::Bool(_) | Kept::Text(_) => None,
+        }
+    }
+
+    /// [`Event::slot`] to compute with.
+    #[must_use]
+    #[inline]
+    pub fn plain_slot(&self, slot: Slot) -> Plain<'a> {
+        self.fields.slots.get(slot.index()).map_or(Plain::Missing, |kept| kept.plain(self.backing))
     }
 
     /// The planned member of a map. A slot of another plan than the decoder's finds whatever lies there.

@@ -12,7 +12,7 @@ mod review;
 mod trigger;
 
 pub use candidate::Candidate;
-pub use expression::Expression;
+pub use expression::{Expression, Failure, Mistake};
 pub use review::{Band, BandLimits, FallbackReview, GroupRule, ReviewRules, Sight};
 pub use trigger::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 

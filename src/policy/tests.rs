@@ -308,7 +308,7 @@ fn a_wrong_policy_is_told_what_is_wrong() {
         ),
         (
             "policy: a\ntriggers:\n- {id: t, rule: amount > 5}\n- {id: u, rule: amount > 5}",
-            &["p.yaml:4:16: triggers[1].rule: the trigger `t` checks the same already"],
+            &["p.yaml:4:17: triggers[1].rule: the trigger `t` checks the same already"],
         ),
         (
             "policy: a\ntriggers:\n- {id: t, confidence: {measure: margin, below: 0.2}}\n- {id: t, confidence: {measure: margin, below: 0.3}}",

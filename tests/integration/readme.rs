@@ -141,11 +141,11 @@ fn the_example_event_is_one() {
 fn the_example_files_are_read() {
     let files = files();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml"]);
+    assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml"]);
     let folder = written("readme-files", &files);
     let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
     let policies = config::read_policies(&settings.policies, &settings.fallback).expect("good policies");
-    assert_eq!(policies.policies().len(), 1);
+    assert_eq!(policies.policies().len(), 2);
 }
 
 /// Every file in `config/` is one that a process would read, and can be.

@@ -13,6 +13,7 @@ mod faults;
 mod identity;
 mod oracle;
 mod process;
+mod reload;
 mod replay;
 mod stage;
 
