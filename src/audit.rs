@@ -8,7 +8,8 @@ mod entry;
 
 pub use chain::{Chain, ChainHead, ChainLink};
 pub use entry::{
-    AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_duplicate, write_gap,
+    AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
+    write_duplicate, write_gap,
 };
 
 use crate::identity::Hash;

@@ -104,8 +104,25 @@ pub struct Shadow<'a> {
     pub decision: &'a Decision,
 }
 
+/// Whether each trigger's result says in detail what it found, as `policy replay` shows it. Entries do not: details belong to
+/// the case, which can be erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Details {
+    Omitted,
+    Shown,
+}
+
 /// Writes a DECIDED entry into `out`.
 pub fn write_decided(out: &mut Vec<u8>, decided: &Decided<'_>) {
+    write(out, decided, Details::Omitted);
+}
+
+/// Writes the same entry with the member `details` in each trigger's result: null for the kinds of trigger that have none.
+pub fn write_decided_in_detail(out: &mut Vec<u8>, decided: &Decided<'_>) {
+    write(out, decided, Details::Shown);
+}
+
+fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
     let decision = decided.decision;
     object(out, |entry| {
         beginning(entry, decided.decision_id, "DECIDED", decided.at, &decided.chain);
@@ -122,7 +139,12 @@ pub fn write_decided(out: &mut Vec<u8>, decided: &Decided<'_>) {
         record::value(entry, "prediction", decided.prediction);
         entry.raw("confidence", decided.confidence.map(str::as_bytes));
         record::decision_id(entry, "conflicts_with", decided.conflicts_with);
-        entry.objects("triggers", &decision.results, |object, result| trigger_result(object, result, decided.policy));
+        entry.objects("triggers", &decision.results, |object, result| {
+            trigger_result(object, result, decided.policy);
+            if details == Details::Shown {
+                object.raw("details", None);
+            }
+        });
         entry.texts("missed", decision.missed.iter().filter_map(|&index| Some(decided.policy?.triggers.get(index)?.id.as_str())));
         priority(entry, decision, decided.policy);
         entry.object("basis", |basis| {

@@ -6,6 +6,7 @@ pub mod dev;
 pub mod interrupt;
 pub mod lines;
 pub mod policy;
+pub mod problems;
 pub mod produce;
 pub mod run;
 pub mod terminal;
@@ -20,7 +21,7 @@ use crate::document::Problem;
 use crate::stream::ClientConfig;
 use crate::stream::topics::{TopicLayout, TopicsContext};
 use crate::telemetry::logs;
-use terminal::{Exit, WRONG, fail, paint};
+use terminal::{Exit, fail, note};
 
 /// Human review of high-risk AI decisions, on Kafka.
 #[derive(Parser, Debug)]
@@ -52,7 +53,7 @@ enum Command {
     Run(run::RunArgs),
     /// Show, create and check the topics that jidoka keeps
     Topics(topics::TopicsArgs),
-    /// Check policy files
+    /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
@@ -97,7 +98,7 @@ fn settings(path: Option<&Path>) -> Result<Settings, Exit> {
 /// Says everything that is wrong in a configuration or policy.
 fn report_problems(problems: &[Problem]) -> Exit {
     for problem in problems {
-        anstream::eprintln!("{} {problem}", paint(WRONG, "error:"));
+        note(problems::text(problem));
     }
     if problems.len() > 1 { fail(Exit::Usage, format!("{} mistakes; nothing was started.", problems.len())) } else { Exit::Usage }
 }

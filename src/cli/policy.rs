@@ -1,15 +1,20 @@
-//! `jidoka policy check`.
+//! `jidoka policy check|test|replay`.
 
-use std::path::PathBuf;
+mod check;
+mod replay;
+mod test;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
-use super::terminal::{Exit, FAINT, GOOD, Output, WRONG, paint};
-use crate::config::read_policy_files;
-use crate::policy::{FallbackReview, Policy};
+use super::terminal::Exit;
+use crate::config::{policy_files, read_policy_files};
+use crate::document::{Place, Problem};
+use crate::policy::{FallbackReview, PolicySet};
 
-/// Checks policy files.
+/// Checks policies and tries them out.
 #[derive(Args, Debug)]
 pub struct PolicyArgs {
     #[command(subcommand)]
@@ -19,63 +24,49 @@ pub struct PolicyArgs {
 #[derive(Subcommand, Debug)]
 enum PolicyCommand {
     /// Read policy files as a gate would, and print every mistake with its place
-    #[command(after_help = "All files are read as one set: two policies of one name, or that match equally, are mistakes, too.
-
-Exit codes: 0 all can be used; 1 something is wrong; 2 wrong usage.
-
-Example:
-  jidoka policy check config/policies/*.yaml")]
-    Check {
-        /// Policy files
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Form of the result
-        #[arg(long, value_enum, default_value_t)]
-        output: Output,
-    },
+    Check(check::CheckArgs),
+    /// Decide fixtures, and compare with what is expected
+    Test(test::TestArgs),
+    /// Decide recorded events, from files or a range of a topic, and show what comes of it; nothing is written
+    Replay(Box<replay::ReplayArgs>),
 }
 
 /// Runs the command.
 #[must_use]
 pub fn run(args: &PolicyArgs) -> Exit {
-    let PolicyCommand::Check { files, output } = &args.command;
-    match read_policy_files(files, &FallbackReview::default()) {
-        Ok(set) => {
-            print(set.policies(), *output);
-            Exit::Done
-        }
-        Err(problems) => {
-            match output {
-                Output::Json => {
-                    let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                    println!("{:#}", json!({ "policies": [], "problems": list }));
-                }
-                Output::Text => {
-                    for problem in &problems {
-                        anstream::println!("{} {problem}", paint(WRONG, "error:"));
-                    }
-                }
-            }
-            Exit::Failed
-        }
+    match &args.command {
+        PolicyCommand::Check(args) => check::run(args),
+        PolicyCommand::Test(args) => test::run(args),
+        PolicyCommand::Replay(args) => replay::run(args),
     }
 }
 
-fn print(policies: &[Policy], output: Output) {
-    if output == Output::Json {
-        let list: Vec<_> = policies
-            .iter()
-            .map(|policy| {
-                let triggers: Vec<&str> = policy.triggers.iter().map(|trigger| trigger.id.as_str()).collect();
-                json!({ "policy": policy.name, "version": policy.version, "hash": policy.hash.to_string(), "triggers": triggers })
-            })
-            .collect();
-        println!("{:#}", json!({ "policies": list, "problems": [] }));
-        return;
+/// Reads the policies of `paths`, which are files or folders of them, as one set.
+fn read_set(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        match policy_files(path) {
+            Ok(found) if found.is_empty() => problems.push(problem(path, "has no policy file (*.yaml or *.yml)")),
+            Ok(found) => files.extend(found),
+            Err(error) => problems.push(problem(path, &format!("cannot be read: {error}"))),
+        }
     }
-    for policy in policies {
-        let triggers: Vec<&str> = policy.triggers.iter().map(|trigger| trigger.id.as_str()).collect();
-        let hash = policy.hash.to_string();
-        anstream::println!("{} {} {} {}", paint(GOOD, "ok"), policy.name, paint(FAINT, &hash[..12]), triggers.join(", "));
+    match read_policy_files(&files, fallback) {
+        Ok(set) if problems.is_empty() => Ok(set),
+        Ok(_) => Err(problems),
+        Err(found) => Err([problems, found].concat()),
     }
+}
+
+fn problem(path: &Path, message: &str) -> Problem {
+    Problem::new(&Place::whole(&path.display().to_string()), "", message)
+}
+
+/// The sources that the policies name, each once.
+fn sources<'s>(sets: impl IntoIterator<Item = &'s PolicySet>) -> BTreeSet<&'s str> {
+    sets.into_iter().flat_map(PolicySet::policies).filter_map(|policy| policy.matches.source.as_deref()).collect()
 }

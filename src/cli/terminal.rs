@@ -87,13 +87,20 @@ pub fn note(line: impl Display) {
 #[derive(Default)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    right: Vec<usize>,
 }
 
 impl Table {
     /// A table with a line of headings.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
-        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()], right: Vec::new() }
+    }
+
+    /// The same, with these columns, counted from 0, aligned on their right: numbers.
+    #[must_use]
+    pub fn right(self, columns: &[usize]) -> Self {
+        Self { right: columns.to_vec(), ..self }
     }
 
     /// Adds a line.
@@ -105,10 +112,14 @@ impl Table {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| letters(cell)).max();
         let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let padded = |column: usize, cell: &String| {
+            let room = " ".repeat(widths[column] - letters(cell));
+            if self.right.contains(&column) { format!("{room}{cell}") } else { format!("{cell}{room}") }
+        };
         let line = |row: &Vec<String>| {
-            let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let cells: Vec<_> = row.iter().enumerate().map(|(column, cell)| padded(column, cell)).collect();
             cells.join("  ").trim_end().to_owned()
         };
         let mut lines: Vec<_> = self.rows.iter().map(line).collect();
@@ -117,6 +128,11 @@ impl Table {
         }
         lines
     }
+}
+
+/// How wide a cell is, its paint apart.
+fn letters(cell: &str) -> usize {
+    anstream::adapter::strip_str(cell).map(|part| part.chars().count()).sum()
 }
 
 /// A progress bar towards `length`, or a counter without an end. Silent where standard error is no terminal.
@@ -159,6 +175,15 @@ mod tests {
         let lines = table.lines();
         assert_eq!(anstream::adapter::strip_str(&lines[0]).to_string(), "a          long heading  c");
         assert_eq!(lines[1], "wide cell  é             x");
+    }
+
+    #[test]
+    fn numbers_line_up_on_their_right_whatever_their_paint() {
+        let mut table = Table::new(&["a", "n"]).right(&[1]);
+        table.row(["x".to_owned(), paint(WARNING, "7")]);
+        table.row(["y".to_owned(), "1,000".to_owned()]);
+        let plain: Vec<String> = table.lines().iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(plain, ["a      n", "x      7", "y  1,000"]);
     }
 
     #[test]

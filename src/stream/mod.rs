@@ -19,6 +19,7 @@ pub mod observer;
 pub mod onlooker;
 pub mod player;
 pub mod processor;
+pub mod range_reader;
 pub mod record;
 pub mod topics;
 pub mod transaction;

@@ -122,14 +122,20 @@ review: { quorum: two, sla: { urgent: 1h } }
         &[],
         &[
             "error: policies/cards.yaml:5:17: triggers[0].confidence.measure: this key is required",
+            "    5 |     confidence: { mesure: top_probability, below: high }",
+            "      |                 ^",
             "error: policies/cards.yaml:5:19: triggers[0].confidence.mesure: unknown key; did you mean `measure`?",
-            "error: policies/cards.yaml:7:5: triggers[1].rule: trigger kind `rule` is not supported yet: it arrives with the \
-             expression language",
+            "    5 |     confidence: { mesure: top_probability, below: high }",
+            "      |                   ^",
             "error: policies/cards.yaml:8:19: review.quorum: expected a whole number from 1 to 100, found `two`",
+            "    8 | review: { quorum: two, sla: { urgent: 1h } }",
+            "      |                   ^",
             "error: policies/cards.yaml:8:31: review.sla.urgent: unknown key; the keys known here are: `critical`, `high`, \
              `normal`, `low`",
+            "    8 | review: { quorum: two, sla: { urgent: 1h } }",
+            "      |                               ^",
             "error: policies/loans.yaml:2:1: this is not YAML: while parsing a flow sequence, expected ',' or ']'",
-            "error: 6 mistakes; nothing was started.",
+            "error: 5 mistakes; nothing was started.",
         ],
     );
 }
@@ -139,8 +145,12 @@ fn two_policies_that_match_equally_are_refused() {
     let twin = POLICY.replace("policy: loans", "policy: twin");
     Folder::with(CONFIGURATION, &[("a.yaml", POLICY), ("b.yaml", &twin)]).refuses_to_run(
         &[],
-        &["error: policies/b.yaml:2:8: match: matches exactly the events that policies/a.yaml matches; only one policy can decide \
-           them"],
+        &[
+            "error: policies/b.yaml:2:8: match: matches exactly the events that policies/a.yaml matches; only one policy can \
+             decide them",
+            "    2 | match: { model: loans }",
+            "      |        ^",
+        ],
     );
 }
 

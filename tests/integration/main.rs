@@ -9,6 +9,7 @@ mod examples;
 mod gate;
 mod kafka;
 mod mock_faults;
+mod policy;
 mod produce;
 mod purity;
 mod readme;

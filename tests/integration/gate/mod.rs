@@ -14,6 +14,7 @@ mod identity;
 mod oracle;
 mod process;
 mod reload;
+mod replay;
 mod stage;
 
 pub use stage::POLICY;
