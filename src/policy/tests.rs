@@ -30,11 +30,18 @@ fn example(text: &str) -> Policy {
 #[test]
 fn the_example_policies_say_what_they_seem_to() {
     let adult = example(include_str!("../../config/policies/adult-income.yaml"));
-    assert_eq!((adult.name.as_str(), adult.version.as_deref()), ("adult-income", Some("1")));
+    assert_eq!((adult.name.as_str(), adult.version.as_deref()), ("adult-income", Some("2")));
     assert_eq!(adult.matches, Match { model: Some("adult-gbdt".to_owned()), ..Match::default() });
-    let confidence = Confidence { measure: Measure::TopProbability, limit: Limit::Below(0.62), temperature: 1.0 };
+    assert_eq!(adult.adverse.as_ref().map(Expression::text), Some("prediction == '<=50K'"));
+    let confidence = Confidence { measure: Measure::TopProbability, limit: Limit::Below(0.60), temperature: 1.0 };
+    let kinds: Vec<&str> = adult.triggers.iter().map(|trigger| trigger.kind.name()).collect();
+    assert_eq!(kinds, ["confidence", "rule", "rule", "rule", "rule", "sample"]);
     assert_eq!(adult.triggers[0].kind, TriggerKind::Confidence(confidence));
-    assert_eq!(adult.review.groups, [GroupRule { when: None, groups: vec!["underwriting".to_owned()] }]);
+    let large = &adult.triggers[1];
+    assert_eq!((large.mandatory, large.severity, large.budget), (true, Some(0.85), Duration::from_millis(50)));
+    assert_eq!(adult.triggers[5].kind, TriggerKind::Sample(Sample { rate: 0.005 }));
+    let groups: Vec<_> = adult.review.groups.iter().map(|rule| (rule.when.is_some(), rule.groups.join(" "))).collect();
+    assert_eq!(groups, [(true, "senior-underwriting".to_owned()), (false, "underwriting".to_owned())]);
     assert_eq!(adult.review.mask, ["protected"]);
 
     let credit = example(include_str!("../../config/policies/credit-default.yaml"));
