@@ -232,6 +232,9 @@ impl Run<'_> {
 
     fn text(&mut self) -> Read<()> {
         let bytes = self.input.counted("a string")?;
+        if json::plain_ascii(self.out, bytes) {
+            return Ok(());
+        }
         match std::str::from_utf8(bytes) {
             Ok(text) => json::text(self.out, text),
             Err(error) => {
