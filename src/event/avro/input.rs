@@ -182,7 +182,11 @@ impl<'r> Input<'r> {
 
     /// Checks that nothing follows.
     pub fn end(&self) -> Read<()> {
-        if self.left() == 0 { Ok(()) } else { Err(self.misfit(format!("{} bytes follow the end of the record", self.left()))) }
+        if self.left() == 0 {
+            Ok(())
+        } else {
+            Err(self.misfit(format!("the record should end here, bytes left: {}", self.left())))
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn unknown(frame: Frame, bytes: &[u8]) -> Fault {
             format!("no schema with the fingerprint {fingerprint:016x} is known, or several that differ are"),
         ),
         Frame::CutShort => {
-            (Code::NotAvro, format!("the record ends after {} bytes, inside what says which schema it has", bytes.len()))
+            (Code::NotAvro, format!("the record ends at byte {}, inside what says which schema it has", bytes.len()))
         }
     };
     Fault { code, at: None, what }

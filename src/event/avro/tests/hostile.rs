@@ -16,9 +16,9 @@ fn assert_refused(kind: &Json, body: &[u8], hint: &str) {
 fn frames() {
     let mut decoder = decoder(&[&schema_of(&json!("int"))]);
     for (bytes, code, hint) in [
-        (&b"\x00"[..], Code::NotAvro, "the record ends after 1 bytes, inside what says which schema it has"),
-        (b"\x00\x00\x00\x01", Code::NotAvro, "the record ends after 4 bytes"),
-        (b"\xc3\x01\x00\x00\x00\x00\x00\x00\x00", Code::NotAvro, "the record ends after 9 bytes"),
+        (&b"\x00"[..], Code::NotAvro, "the record ends at byte 1, inside what says which schema it has"),
+        (b"\x00\x00\x00\x01", Code::NotAvro, "the record ends at byte 4"),
+        (b"\xc3\x01\x00\x00\x00\x00\x00\x00\x00", Code::NotAvro, "the record ends at byte 9"),
         (b"\x00\x00\x00\x00\x07", Code::UnknownSchema, "no schema with the id 7 is known"),
         (b"\x00\xff\xff\xff\xff rest", Code::UnknownSchema, "no schema with the id 4294967295 is known"),
         (b"\xc3\x01\xef\xcd\xab\x89\x67\x45\x23\x01", Code::UnknownSchema, "the fingerprint 0123456789abcdef"),
@@ -113,7 +113,7 @@ fn a_field_is_named_where_the_record_goes_wrong() {
             [&features[..], &long(0), &long(0), &long(2), &string("u"), &long(-9)].concat(),
             "at byte 22, in `evidence[1].uri`: a string of -9",
         ),
-        ([&features[..], &long(0), &long(0), &long(0), &long(0)].concat(), "at byte 20: 1 bytes follow the end"),
+        ([&features[..], &long(0), &long(0), &long(0), &long(0)].concat(), "at byte 20: the record should end here"),
     ] {
         let bytes = confluent(1, &[&id[..], &rest].concat());
         let mut decoder = decoder(&[schema]);
