@@ -43,8 +43,8 @@ impl Transcoder {
         &self.text
     }
 
-    /// Writes the record `bytes`, which begins with `frame`, as JSON of at most `max_text` bytes. The faults that it gives
-    /// are whole sentences.
+    /// Writes the record `bytes`, which begins with `frame`, as JSON of at most `max_text` bytes and a field's name. The
+    /// faults that it gives are whole sentences.
     pub fn transcode(&mut self, frame: Frame, bytes: &[u8], source: &dyn SchemaSource, max_text: usize) -> Cut {
         self.text.clear();
         let Some(schema) = frame.schema(source) else { return Cut { ended: Some(unknown(frame, bytes)), noted: None } };
@@ -63,7 +63,7 @@ fn unknown(frame: Frame, bytes: &[u8]) -> Fault {
         Frame::Id(id) => (Code::UnknownSchema, format!("no schema with the id {id} is known")),
         Frame::Fingerprint(fingerprint) => (
             Code::UnknownSchema,
-            format!("no schema with the fingerprint {fingerprint:016x} is known, or several that differ are"),
+            format!("the fingerprint {fingerprint:016x} is that of no known schema, or of several that mean different things"),
         ),
         Frame::CutShort => {
             (Code::NotAvro, format!("the record ends at byte {}, inside what says which schema it has", bytes.len()))
@@ -102,12 +102,12 @@ impl Run<'_> {
             self.value(field.node)?;
         }
         self.out.push(b'}');
-        self.bounded()?;
         self.input.end()
     }
 
     /// Reads and writes a value. As deep as the schema is, which is bounded.
     fn value(&mut self, node: NodeId) -> Read<()> {
+        let start = self.out.len();
         match self.schema.program.node(node) {
             Node::Null => self.out.extend_from_slice(b"null"),
             Node::Boolean => {
@@ -161,17 +161,19 @@ impl Run<'_> {
             }
             Node::Record { fields } => self.record(fields)?,
         }
-        self.bounded()
+        self.bounded(start)
     }
 
-    /// Checks the text's length: after each value, so what one value adds is all that can be too much.
+    /// Checks the text's length, after each key and value: what one of them adds is all that can be too much for a moment.
     #[inline]
-    fn bounded(&self) -> Read<()> {
-        if self.out.len() <= self.max_text { Ok(()) } else { Err(self.too_long()) }
+    fn bounded(&mut self, start: usize) -> Read<()> {
+        if self.out.len() <= self.max_text { Ok(()) } else { Err(self.too_long(start)) }
     }
 
+    /// Takes back what was written since `start`: the decoder looks for the event's id in what is left.
     #[cold]
-    fn too_long(&self) -> Stop {
+    fn too_long(&mut self, start: usize) -> Stop {
+        self.out.truncate(start);
         let what = format!("the event has more than {} bytes as JSON", self.max_text);
         Stop::new(Code::TooLarge, self.input.at(), what)
     }
@@ -211,7 +213,9 @@ impl Run<'_> {
         self.out.push(b'{');
         while let Some(block) = self.input.block(item_bytes)? {
             for _ in 0..block.items {
+                let start = self.out.len();
                 self.text()?;
+                self.bounded(start)?;
                 self.out.push(b':');
                 self.value(values)?;
                 self.out.push(b',');

@@ -170,12 +170,25 @@ fn a_short_record_does_not_become_endless_text() {
     let limits = Limits { max_bytes: 10_000, max_fields: 1_000_000, ..Limits::default() };
     let mut decoder = decoder_within(limits, &[&schema]);
     assert_eq!(decoder.decode(&record(10)).expect_err("no id").code, Code::MissingField);
-    let long = record(9_000);
-    let unreadable = decoder.decode(&long).expect_err("too long");
+    let many = record(9_000);
+    let unreadable = decoder.decode(&many).expect_err("too long");
     assert_eq!(unreadable.code, Code::TooLarge);
     assert!(unreadable.detail.contains("the event has more than 40000 bytes as JSON"), "{unreadable}");
-    // One text alone can be too much.
-    let schema = schema_of(&json!("string"));
-    let mut decoder = decoder_within(limits, &[&schema]);
-    assert_eq!(decoder.decode(&confluent(1, &string(&"\u{1}".repeat(9_000)))).expect_err("too long").code, Code::TooLarge);
+    // One text alone can be too much, and then does not stand in what the event is named by.
+    let schema = r#"{"type":"record","name":"E","fields":[{"name":"event_id","type":"string"},
+        {"name":"features","type":{"type":"map","values":"string"}}]}"#;
+    let mut decoder = decoder_within(limits, &[schema]);
+    let long_text = string(&"\u{1}".repeat(9_000));
+    for features in
+        [[long(1), string("a"), long_text.clone(), long(0)].concat(), [long(1), long_text, string("a"), long(0)].concat()]
+    {
+        let bytes = confluent(1, &[string("e"), features].concat());
+        let unreadable = decoder.decode(&bytes).expect_err("too long");
+        assert_eq!((unreadable.code, unreadable.event_id), (Code::TooLarge, Some("e")), "{unreadable}");
+        assert!(unreadable.detail.contains("in `features"), "{unreadable}");
+        let mut transcoder = Transcoder::default();
+        let frame = Frame::of(&bytes).expect("a frame");
+        assert!(transcoder.transcode(frame, &bytes, &*schemas(&[schema]), 40_000).ended.is_some());
+        assert!(transcoder.text().len() < 100);
+    }
 }
