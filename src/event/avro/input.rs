@@ -98,6 +98,8 @@ impl<'r> Input<'r> {
         }
     }
 
+    /// Apart, so that the short ones, which most are, are read in line.
+    #[inline(never)]
     fn long_of_many_bytes(&mut self) -> Read<i64> {
         let mut value = 0_u64;
         for (place, &byte) in self.bytes[self.at..].iter().take(10).enumerate() {
