@@ -112,27 +112,81 @@ impl ObjectWriter<'_> {
 
 /// Writes `value` as a JSON string: quotes, backslashes and control characters escaped, all else as it is.
 pub fn text(out: &mut Vec<u8>, value: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    let bytes = value.as_bytes();
-    let mut written = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[written..at]);
-        written = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+    let mut rest = value.as_bytes();
+    loop {
+        let plain = plain_len(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some(byte) = rest.get(plain) else { break };
+        escape(out, *byte);
+        rest = &rest[plain + 1..];
+    }
+    out.push(b'"');
+}
+
+/// Writes `bytes` as a JSON string if they are ASCII without anything to escape, as most texts are: then they need no
+/// other check. Says whether it did.
+#[inline]
+pub(crate) fn plain_ascii(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let ends = |eight: &[u8; 8]| ends_of_plain(u64::from_le_bytes(*eight)) | u64::from_le_bytes(*eight) & HIGHS;
+    let is_plain = match bytes.last_chunk() {
+        // The last eight may have been looked at before.
+        Some(last) => (bytes.as_chunks().0.iter().fold(ends(last), |all, eight| all | ends(eight))) == 0,
+        None => bytes.iter().all(|byte| is_plain(*byte) && byte.is_ascii()),
+    };
+    if is_plain {
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+    }
+    is_plain
+}
+
+/// How many of the first bytes a JSON string holds as they are.
+#[inline]
+fn plain_len(bytes: &[u8]) -> usize {
+    let (eights, rest) = bytes.as_chunks();
+    for (place, eight) in eights.iter().enumerate() {
+        let ends = ends_of_plain(u64::from_le_bytes(*eight));
+        if ends != 0 {
+            return place * 8 + (ends.trailing_zeros() / 8) as usize;
         }
     }
-    out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
+    eights.len() * 8 + rest.iter().take_while(|byte| is_plain(**byte)).count()
+}
+
+/// Whether a JSON string holds the byte as it is.
+#[inline]
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'"' | b'\\' | 0..=0x1f)
+}
+
+#[cold]
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Of eight bytes, lowest first: the high bit of the first one that is a quote, a backslash or a control character is
+/// set and none before it; zero if there is none. Bits after it mean nothing, for a borrow may have gone through them.
+#[inline]
+pub(crate) const fn ends_of_plain(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_quote | is_backslash | is_control) & HIGHS
 }
 
 /// Writes a double; whole numbers without a fraction (`85`, not `85.0`), `null` for none, NaN and infinities.
@@ -141,9 +195,11 @@ pub fn number(out: &mut Vec<u8>, value: impl Into<Option<f64>>) {
     const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
     match value.into() {
         Some(value) if value.is_finite() => {
-            if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
-                #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2⁵³")]
-                out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+            #[expect(clippy::cast_possible_truncation, reason = "compared with what it was made of")]
+            let whole = value as i64;
+            #[expect(clippy::float_cmp, reason = "exactly the same, or it is not the whole number")]
+            if value.abs() < WHOLE_MAX && whole as f64 == value {
+                out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
             } else {
                 out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
             }
@@ -185,6 +241,39 @@ mod tests {
                 r#""raw":1.50,"object":{"hex":"00ff"},"objects":[{"n":1},{"n":2}],"texts":["x","y"]}"#
             )
         );
+    }
+
+    #[test]
+    fn every_byte_at_every_place_ends_plain_text_or_does_not() {
+        for byte in 0..=255_u8 {
+            for place in 0..8 {
+                for (filler, after) in [(b'a', b'a'), (0xff, b'"'), (0x80, 0), (b'#', b'!'), (b' ', b']')] {
+                    let mut eight = [after; 8];
+                    eight[..place].fill(filler);
+                    eight[place] = byte;
+                    let found = ends_of_plain(u64::from_le_bytes(eight));
+                    let first = eight.iter().position(|byte| !is_plain(*byte));
+                    assert_eq!(first.is_some(), found != 0, "{eight:?}");
+                    if let Some(first) = first {
+                        assert_eq!((found.trailing_zeros() / 8) as usize, first, "{eight:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_ascii_is_told_from_all_else_at_every_place() {
+        for len in 0..30 {
+            let mut out = Vec::new();
+            assert!(plain_ascii(&mut out, &vec![b'~'; len]) && out.len() == len + 2);
+            for (place, byte) in (0..len).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+                let mut bytes = vec![b'~'; len];
+                bytes[place] = byte;
+                let is_plain = byte.is_ascii() && is_plain(byte);
+                assert_eq!(plain_ascii(&mut Vec::new(), &bytes), is_plain, "{byte} at {place} of {len}");
+            }
+        }
     }
 
     proptest! {

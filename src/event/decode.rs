@@ -70,7 +70,8 @@ impl Decoder {
         let (bytes, origin, cut) = match Frame::of(bytes) {
             None => (bytes, Origin::Record, Cut::default()),
             Some(frame) => {
-                let max_text = self.limits.max_bytes.saturating_mul(TEXT_PER_BYTE).min(Span::PLACES / 2);
+                // Far enough below what has places, for a name more may be written.
+                let max_text = self.limits.max_bytes.saturating_mul(TEXT_PER_BYTE).min(Span::PLACES / 4);
                 let cut = self.transcoder.transcode(frame, bytes, &*self.schemas, max_text);
                 (self.transcoder.text(), Origin::Transcoded, cut)
             }

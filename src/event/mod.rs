@@ -33,4 +33,6 @@ pub use unreadable::{Code, Limits, Unreadable};
 pub use view::{Event, Evidence, Plain, Value};
 
 #[cfg(test)]
+pub(crate) use avro::encoded;
+#[cfg(test)]
 mod oracle;

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use apache_avro::Schema;
 use apache_avro::types::Value as AvroValue;
+use jidoka::event::{Decoder, Limits, Plan, SchemaSource as _, Schemas};
 use serde_json::{Value, json};
 
 use crate::examples;
@@ -149,6 +151,38 @@ fn differences(avro: &Avro, json: &Value) -> Vec<String> {
         (record, _) => comparison.same("", record, json),
     }
     comparison.differences
+}
+
+/// `schemas/registry/1.avsc` is the native event's schema itself, and events written with it can be read.
+#[test]
+fn the_registry_knows_the_native_event() {
+    let registry = folder().join("registry");
+    assert_eq!(fs::read_link(registry.join("1.avsc")).expect("a link"), Path::new("../inference-event.avsc"));
+    let text = |name: &String| fs::read_to_string(registry.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let files: Vec<(String, String)> = names(&registry).into_iter().map(|name| (name.clone(), text(&name))).collect();
+    let registry = Arc::new(Schemas::read(&files).unwrap_or_else(|problems| panic!("{problems:?}")));
+    let fingerprint = registry.by_id(1).expect("the schema 1").fingerprint();
+    let mut decoder = Decoder::new(Arc::new(Plan::default()), Limits::default()).with_schemas(registry);
+    let avro = schemas().remove("inference-event").and_then(|(_, avro)| avro).expect("the native schema");
+    let events: Vec<_> = records().into_iter().filter(|(_, schema, _)| schema == "inference-event").collect();
+    assert!(!events.is_empty());
+    for (file, _, event) in events {
+        let value = avro.value(&event).unwrap_or_else(|| panic!("{file} does not fit"));
+        let body = apache_avro::to_avro_datum(&avro.schema, value).expect("a valid value can be written");
+        for frame in [&b"\x00\x00\x00\x00\x01"[..], &[&b"\xc3\x01"[..], &fingerprint.to_le_bytes()].concat()] {
+            let bytes = [frame, &body].concat();
+            let read = decoder.decode(&bytes).unwrap_or_else(|unreadable| panic!("{file}: {unreadable}"));
+            assert_eq!(
+                (read.event_id(), read.model_name()),
+                (text_at(&event, "/event_id"), text_at(&event, "/model/name")),
+                "{file}"
+            );
+        }
+    }
+}
+
+fn text_at<'a>(json: &'a Value, pointer: &str) -> &'a str {
+    json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer}"))
 }
 
 /// The codes of the schema are those of the program.

@@ -43,8 +43,8 @@ impl Transcoder {
         &self.text
     }
 
-    /// Writes the record `bytes`, which begins with `frame`, as JSON of at most `max_text` bytes. The faults that it gives
-    /// are whole sentences.
+    /// Writes the record `bytes`, which begins with `frame`, as JSON of at most `max_text` bytes and a name. The faults that
+    /// it gives are whole sentences.
     pub fn transcode(&mut self, frame: Frame, bytes: &[u8], source: &dyn SchemaSource, max_text: usize) -> Cut {
         self.text.clear();
         let Some(schema) = frame.schema(source) else { return Cut { ended: Some(unknown(frame, bytes)), noted: None } };
@@ -63,10 +63,10 @@ fn unknown(frame: Frame, bytes: &[u8]) -> Fault {
         Frame::Id(id) => (Code::UnknownSchema, format!("no schema with the id {id} is known")),
         Frame::Fingerprint(fingerprint) => (
             Code::UnknownSchema,
-            format!("no schema with the fingerprint {fingerprint:016x} is known, or several that differ are"),
+            format!("the fingerprint {fingerprint:016x} is that of no known schema, or of several that mean different things"),
         ),
         Frame::CutShort => {
-            (Code::NotAvro, format!("the record ends after {} bytes, inside what says which schema it has", bytes.len()))
+            (Code::NotAvro, format!("the record ends at byte {}, inside what says which schema it has", bytes.len()))
         }
     };
     Fault { code, at: None, what }
@@ -102,13 +102,12 @@ impl Run<'_> {
             self.value(field.node)?;
         }
         self.out.push(b'}');
-        self.bounded()?;
         self.input.end()
     }
 
     /// Reads and writes a value. As deep as the schema is, which is bounded.
     fn value(&mut self, node: NodeId) -> Read<()> {
-        match self.schema.program.node(node) {
+        match self.chosen(node)? {
             Node::Null => self.out.extend_from_slice(b"null"),
             Node::Boolean => {
                 let value = self.input.boolean()?;
@@ -133,11 +132,11 @@ impl Run<'_> {
             Node::Text => self.text()?,
             Node::Bytes => {
                 let bytes = self.input.counted("bytes")?;
-                self.base64(bytes);
+                self.base64(bytes)?;
             }
             Node::Fixed { size } => {
                 let bytes = self.input.take(size as usize, "a fixed")?;
-                self.base64(bytes);
+                self.base64(bytes)?;
             }
             Node::Decimal { scale, size } => self.decimal(scale, size)?,
             Node::Date => {
@@ -155,19 +154,30 @@ impl Run<'_> {
             }
             Node::Array { items, item_bytes } => self.array(items, item_bytes)?,
             Node::Map { values, item_bytes } => self.map(values, item_bytes)?,
-            Node::Union { branches } => {
-                let choice = self.input.choice(branches.len, "a union")?;
-                return self.value(self.schema.program.branch(branches, choice));
-            }
+            Node::Union { .. } => unreachable!("a union that is a branch of a union is refused"),
             Node::Record { fields } => self.record(fields)?,
         }
-        self.bounded()
+        self.room_for(0)
     }
 
-    /// Checks the text's length: after each value, so what one value adds is all that can be too much.
+    /// The node, or the branch of it that the record chose.
     #[inline]
-    fn bounded(&self) -> Read<()> {
-        if self.out.len() <= self.max_text { Ok(()) } else { Err(self.too_long()) }
+    fn chosen(&mut self, node: NodeId) -> Read<Node> {
+        let program = &self.schema.program;
+        match program.node(node) {
+            Node::Union { branches } => {
+                let choice = self.input.choice(branches.len, "a union")?;
+                Ok(program.node(program.branch(branches, choice)))
+            }
+            node => Ok(node),
+        }
+    }
+
+    /// Checks that the text may have so many bytes more. Asked before what can be long, and after each value, so that only
+    /// a name or a number can be too much for a moment.
+    #[inline]
+    fn room_for(&self, bytes: usize) -> Read<()> {
+        if self.out.len() + bytes <= self.max_text { Ok(()) } else { Err(self.too_long()) }
     }
 
     #[cold]
@@ -232,14 +242,21 @@ impl Run<'_> {
 
     fn text(&mut self) -> Read<()> {
         let bytes = self.input.counted("a string")?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => json::text(self.out, text),
-            Err(error) => {
-                let at = self.input.at() - bytes.len() + error.valid_up_to();
-                return Err(misfit_at(at, "the bytes here are not UTF-8".to_owned()));
-            }
-        }
-        Ok(())
+        self.room_for(bytes.len())?;
+        if json::plain_ascii(self.out, bytes) { Ok(()) } else { self.other_text(bytes) }
+    }
+
+    /// Writes the text just read, which is to be decoded or needs escapes.
+    #[inline(never)]
+    fn other_text(&mut self, bytes: &[u8]) -> Read<()> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let at = self.input.at() - bytes.len() + error.valid_up_to();
+            misfit_at(at, "the bytes here are not UTF-8".to_owned())
+        })?;
+        let start = self.out.len();
+        json::text(self.out, text);
+        // Escapes make it up to six times as long. None is left in part, as the decoder looks for the event's id in the text.
+        self.room_for(0).inspect_err(|_| self.out.truncate(start))
     }
 
     fn integer(&mut self, value: i64) {
@@ -295,12 +312,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn base64(&mut self, bytes: &[u8]) {
+    fn base64(&mut self, bytes: &[u8]) -> Read<()> {
+        let len = bytes.len().div_ceil(3) * 4;
+        self.room_for(len)?;
         self.out.push(b'"');
         let start = self.out.len();
-        self.out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        self.out.resize(start + len, 0);
         BASE64_STANDARD.encode_slice(bytes, &mut self.out[start..]).expect("four characters for each three bytes have room");
         self.out.push(b'"');
+        Ok(())
     }
 
     /// Notes that the value just read has no JSON. The first one stays.

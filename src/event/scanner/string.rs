@@ -3,9 +3,7 @@
 use super::{Scanner, Stop};
 use crate::event::keys::Span;
 use crate::event::unreadable::Code;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+use crate::json::ends_of_plain;
 
 impl Scanner<'_> {
     /// Reads the string whose opening quote comes next.
@@ -111,42 +109,5 @@ impl Scanner<'_> {
         };
         self.at += 6;
         Ok(unit)
-    }
-}
-
-/// Of eight bytes, lowest first: the high bit of the first one that is a quote, a backslash or a control character is
-/// set and none before it; zero if there is none. Bits after it mean nothing, for a borrow may have gone through them.
-const fn ends_of_plain(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let is_quote = quote.wrapping_sub(ONES) & !quote;
-    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
-    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
-    (is_quote | is_backslash | is_control) & HIGHS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_byte_at_every_place_ends_plain_text_or_does_not() {
-        for byte in 0..=255_u8 {
-            let ends = matches!(byte, b'"' | b'\\' | 0..=0x1f);
-            for place in 0..8 {
-                for (filler, after) in [(b'a', b'a'), (0xff, b'"'), (0x80, 0), (b'#', b'!'), (b' ', b']')] {
-                    let mut eight = [after; 8];
-                    eight[..place].fill(filler);
-                    eight[place] = byte;
-                    let found = ends_of_plain(u64::from_le_bytes(eight));
-                    let first = eight.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-                    assert_eq!(first.is_some(), found != 0, "{eight:?}");
-                    if let Some(first) = first {
-                        assert_eq!((found.trailing_zeros() / 8) as usize, first, "{eight:?}");
-                        assert!(!ends || first == place);
-                    }
-                }
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use super::*;
+use crate::event::{Decoder, Plan, Schemas, Value, encoded};
 
 thread_local! {
     static ALLOCATED: Cell<usize> = const { Cell::new(0) };
@@ -103,4 +104,31 @@ fn a_warm_gate_allocates_nothing() {
     let mut sent = 0;
     assert_eq!(allocations(|| sent = decide(&mut gate, 2_000, &same)), 0, "allocations for 2,000 duplicates");
     assert_eq!(sent, 2_020);
+}
+
+#[test]
+fn a_warm_decoder_allocates_nothing_for_avro() {
+    let files = [("1.avsc".to_owned(), encoded::NATIVE.to_owned())];
+    let schemas = Schemas::read(&files).expect("the native schema");
+    let mut plan = Plan::default();
+    let age = plan.feature("age");
+    let mut decoder = Decoder::new(Arc::new(plan), settings().limits).with_schemas(Arc::new(schemas));
+    let records: Vec<Vec<u8>> = (0..2_000)
+        .map(|n| {
+            encoded::native(&format!(
+                r#"{{"event_id":"{n:08}","model":{{"name":"m"}},"prediction":"yes","confidence":0.{n:04},"amount":10.5,
+                    "features":{{"age":57.25,"job":"a \"quoted\" one in Zürich","member":true,"none":null}},"flags":["x","y"]}}"#
+            ))
+        })
+        .collect();
+    let mut read = 0;
+    let mut decode = |records: &[Vec<u8>]| {
+        for record in records {
+            let event = decoder.decode(record).expect("a good event");
+            read += usize::from(matches!(event.slot(age), Value::Number { .. }));
+        }
+    };
+    decode(&records[..100]);
+    assert_eq!(allocations(|| decode(&records[100..])), 0, "allocations for 1,900 Avro events");
+    assert_eq!(read, 2_000);
 }

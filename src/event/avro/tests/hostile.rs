@@ -16,9 +16,9 @@ fn assert_refused(kind: &Json, body: &[u8], hint: &str) {
 fn frames() {
     let mut decoder = decoder(&[&schema_of(&json!("int"))]);
     for (bytes, code, hint) in [
-        (&b"\x00"[..], Code::NotAvro, "the record ends after 1 bytes, inside what says which schema it has"),
-        (b"\x00\x00\x00\x01", Code::NotAvro, "the record ends after 4 bytes"),
-        (b"\xc3\x01\x00\x00\x00\x00\x00\x00\x00", Code::NotAvro, "the record ends after 9 bytes"),
+        (&b"\x00"[..], Code::NotAvro, "the record ends at byte 1, inside what says which schema it has"),
+        (b"\x00\x00\x00\x01", Code::NotAvro, "the record ends at byte 4"),
+        (b"\xc3\x01\x00\x00\x00\x00\x00\x00\x00", Code::NotAvro, "the record ends at byte 9"),
         (b"\x00\x00\x00\x00\x07", Code::UnknownSchema, "no schema with the id 7 is known"),
         (b"\x00\xff\xff\xff\xff rest", Code::UnknownSchema, "no schema with the id 4294967295 is known"),
         (b"\xc3\x01\xef\xcd\xab\x89\x67\x45\x23\x01", Code::UnknownSchema, "the fingerprint 0123456789abcdef"),
@@ -113,7 +113,7 @@ fn a_field_is_named_where_the_record_goes_wrong() {
             [&features[..], &long(0), &long(0), &long(2), &string("u"), &long(-9)].concat(),
             "at byte 22, in `evidence[1].uri`: a string of -9",
         ),
-        ([&features[..], &long(0), &long(0), &long(0), &long(0)].concat(), "at byte 20: 1 bytes follow the end"),
+        ([&features[..], &long(0), &long(0), &long(0), &long(0)].concat(), "at byte 20: the record should end here"),
     ] {
         let bytes = confluent(1, &[&id[..], &rest].concat());
         let mut decoder = decoder(&[schema]);
@@ -170,12 +170,25 @@ fn a_short_record_does_not_become_endless_text() {
     let limits = Limits { max_bytes: 10_000, max_fields: 1_000_000, ..Limits::default() };
     let mut decoder = decoder_within(limits, &[&schema]);
     assert_eq!(decoder.decode(&record(10)).expect_err("no id").code, Code::MissingField);
-    let long = record(9_000);
-    let unreadable = decoder.decode(&long).expect_err("too long");
+    let many = record(9_000);
+    let unreadable = decoder.decode(&many).expect_err("too long");
     assert_eq!(unreadable.code, Code::TooLarge);
     assert!(unreadable.detail.contains("the event has more than 40000 bytes as JSON"), "{unreadable}");
-    // One text alone can be too much.
-    let schema = schema_of(&json!("string"));
-    let mut decoder = decoder_within(limits, &[&schema]);
-    assert_eq!(decoder.decode(&confluent(1, &string(&"\u{1}".repeat(9_000)))).expect_err("too long").code, Code::TooLarge);
+    // One text alone can be too much, and then does not stand in what the event is named by.
+    let schema = r#"{"type":"record","name":"E","fields":[{"name":"event_id","type":"string"},
+        {"name":"features","type":{"type":"map","values":"string"}}]}"#;
+    let mut decoder = decoder_within(limits, &[schema]);
+    let long_text = string(&"\u{1}".repeat(9_000));
+    for features in
+        [[long(1), string("a"), long_text.clone(), long(0)].concat(), [long(1), long_text, string("a"), long(0)].concat()]
+    {
+        let bytes = confluent(1, &[string("e"), features].concat());
+        let unreadable = decoder.decode(&bytes).expect_err("too long");
+        assert_eq!((unreadable.code, unreadable.event_id), (Code::TooLarge, Some("e")), "{unreadable}");
+        assert!(unreadable.detail.contains("in `features"), "{unreadable}");
+        let mut transcoder = Transcoder::default();
+        let frame = Frame::of(&bytes).expect("a frame");
+        assert!(transcoder.transcode(frame, &bytes, &*schemas(&[schema]), 40_000).ended.is_some());
+        assert!(transcoder.text().len() < 100);
+    }
 }

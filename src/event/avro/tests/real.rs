@@ -75,7 +75,7 @@ fn a_record_cut_anywhere_is_no_avro_and_keeps_its_name_as_far_as_it_was_read() {
         let longer = [&whole[..], &[0]].concat();
         let unreadable = decoder.decode(&longer).expect_err("one byte too many");
         assert_eq!((unreadable.code, unreadable.event_id), (Code::NotAvro, json[id].as_str()));
-        assert_eq!(unreadable.detail, format!("at byte {}: 1 bytes follow the end of the record", whole.len()));
+        assert_eq!(unreadable.detail, format!("at byte {}: the record should end here, bytes left: 1", whole.len()));
     }
 }
 

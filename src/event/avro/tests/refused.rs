@@ -104,7 +104,16 @@ fn bombs() {
         })
     };
     assert!(WriterSchema::parse(&schema_of(&deep(63))).is_ok());
+    // As deep as the JSON may be, but not its values.
+    let braces = (0..120).fold(json!("int"), |inner, _| json!({"type": inner}));
+    assert_eq!(text(&schema_of(&braces), &long(1)), r#"{"f":1}"#);
     assert_kind_refused(&deep(64), "", "more than 64 levels");
+    let body = [
+        (0..63).map(|level| if level % 2 == 0 { [long(1), string("k")].concat() } else { long(1) }).collect::<Vec<_>>().concat(),
+        long(7),
+        vec![0; 63],
+    ];
+    assert_eq!(text(&schema_of(&deep(63)), &body.concat()).matches(['{', '[']).count(), 64);
     // Named types can be deep without deep text.
     let chain: Vec<Json> = (0..100)
         .map(|level| {
