@@ -31,7 +31,7 @@ enum Element<'v> {
     Label(&'v str, f64),
 }
 
-impl<'s, 'v> Scope<'s, 'v> {
+impl<'v> Scope<'_, 'v> {
     pub fn of(event: &'v Event<'v>) -> Self {
         Self { event, variables: None }
     }

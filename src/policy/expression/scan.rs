@@ -69,7 +69,7 @@ impl Scan<'_> {
                 '\'' | '"' => self.quoted(start, Escapes::Allowed),
                 '0'..='9' => self.number(),
                 '.' if self.rest()[1..].starts_with(|next: char| next.is_ascii_digit()) && !self.follows_a_value() => {
-                    self.number()
+                    self.number();
                 }
                 'a'..='z' | 'A'..='Z' | '_' => self.word(),
                 _ if char.is_alphabetic() => self.foreign_word(),

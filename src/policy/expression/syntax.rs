@@ -325,16 +325,16 @@ impl Reader<'_> {
         let kind = match (name, arguments.len()) {
             (operators::LOGICAL_AND, _) => Syntax::And(arguments),
             (operators::LOGICAL_OR, _) => Syntax::Or(arguments),
-            (operators::CONDITIONAL, 3) => Syntax::Choose(sides(arguments)),
+            (operators::CONDITIONAL, 3) => Syntax::Choose(Box::new(sides(arguments))),
             (operators::LOGICAL_NOT, 1) => Syntax::Not(Box::new(arguments.remove(0))),
             (operators::NEGATE, 1) => Syntax::Negate(Box::new(arguments.remove(0))),
             (operators::INDEX, 2) => {
-                let [operand, index] = *sides(arguments);
+                let [operand, index] = sides(arguments);
                 let at = operand.at.start..self.places.end_of_bracket(token);
                 return (at, Syntax::Index { operand: Box::new(operand), index: Box::new(index) });
             }
             (_, 2) => match Operator::ALL.iter().find(|(known, _)| *known == name) {
-                Some((_, operator)) => Syntax::Binary { operator: *operator, sides: sides(arguments) },
+                Some((_, operator)) => Syntax::Binary { operator: *operator, sides: Box::new(sides(arguments)) },
                 None => self.refuse(at.clone(), "this operator is not supported"),
             },
             _ => self.refuse(at.clone(), "this operator is not supported"),
@@ -353,7 +353,7 @@ impl Reader<'_> {
     }
 }
 
-fn sides<const N: usize>(terms: Vec<Term>) -> Box<[Term; N]> {
+fn sides<const N: usize>(terms: Vec<Term>) -> [Term; N] {
     let sides: Result<[Term; N], _> = terms.try_into();
-    Box::new(sides.unwrap_or_else(|terms| unreachable!("{} sides were counted before", terms.len())))
+    sides.unwrap_or_else(|terms| unreachable!("{} sides were counted before", terms.len()))
 }
