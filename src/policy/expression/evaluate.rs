@@ -31,7 +31,7 @@ enum Element<'v> {
     Label(&'v str, f64),
 }
 
-impl<'s, 'v> Scope<'s, 'v> {
+impl<'v> Scope<'_, 'v> {
     pub fn of(event: &'v Event<'v>) -> Self {
         Self { event, variables: None }
     }
@@ -69,7 +69,16 @@ impl<'s, 'v> Scope<'s, 'v> {
         Ok(())
     }
 
-    fn all(&self, inner: &'v Loop, decisive: bool) -> Result<bool, Failure> {
+    fn quantified(&self, quantifier: Quantifier, inner: &'v Loop) -> Result<bool, Failure> {
+        match quantifier {
+            Quantifier::All => self.unless(inner, false),
+            Quantifier::Exists => self.unless(inner, true),
+            Quantifier::ExistsOne => self.count(inner).map(|count| count == 1),
+        }
+    }
+
+    /// The contrary of what is decisive, unless the condition is that for one element.
+    fn unless(&self, inner: &'v Loop, decisive: bool) -> Result<bool, Failure> {
         let mut result = Ok(!decisive);
         self.each(inner, |holds| {
             match holds {
@@ -170,11 +179,7 @@ impl Node {
                 let label = label.value(scope)?;
                 Ok(scope.event.probabilities().any(|(known, _)| equal(label, Value::Text(known))))
             }
-            Self::Quantified(quantifier, inner) => match quantifier {
-                Quantifier::All => scope.all(inner, false),
-                Quantifier::Exists => scope.all(inner, true),
-                Quantifier::ExistsOne => scope.count(inner).map(|count| count == 1),
-            },
+            Self::Quantified(quantifier, inner) => scope.quantified(*quantifier, inner),
             Self::Test { sides, test, mistyped } => match (sides[0].value(scope)?, sides[1].value(scope)?) {
                 (Value::Text(text), Value::Text(part)) => Ok(test.holds(text, part)),
                 _ => Err(*mistyped),
@@ -295,7 +300,9 @@ fn is_in<'v>(parts: &'v [Node], scope: &Scope<'_, 'v>) -> Result<bool, Failure> 
     let needle = needle.value(scope)?;
     let mut found = false;
     for element in list {
-        found |= equal(needle, element.value(scope)?);
+        // Most lists are of constants, for which the call would cost more than the comparison.
+        let element = if let Node::Constant(constant) = element { constant.value() } else { element.value(scope)? };
+        found |= equal(needle, element);
     }
     Ok(found)
 }

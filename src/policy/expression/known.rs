@@ -10,7 +10,7 @@ use super::value::Relation;
 
 /// Whether it always (`true`) or never (`false`) holds; what fails for some event does not always hold.
 pub(super) fn known(node: &Node) -> Option<bool> {
-    if !can_be(node, true) { Some(false) } else { is_always(node, true).then_some(true) }
+    if can_be(node, true) { is_always(node, true).then_some(true) } else { Some(false) }
 }
 
 /// Whether `node` is `truth` for every event, and never fails.
@@ -206,15 +206,17 @@ impl Needs {
     fn collect(&mut self, node: &Node) {
         match node {
             Node::Field { field: Field::EventId | Field::ModelName, .. }
-            | Node::TextEqual { field: Field::EventId | Field::ModelName, .. } => {}
+            | Node::TextEqual { field: Field::EventId | Field::ModelName, .. }
+            | Node::Constant(_)
+            | Node::Has(Presence::Field(_) | Presence::VariableEvidence { .. })
+            | Node::Variable { .. }
+            | Node::VariableProbability { .. }
+            | Node::Size(Sized::Flags | Sized::Evidence | Sized::Probabilities) => {}
             Node::Field { field, .. } | Node::TextEqual { field, .. } => self.fields.push(*field),
             Node::NumberOrder { field, .. } => {
                 self.fields.push(*field);
                 self.others |= is_dynamic(*field);
             }
-            Node::Constant(_) | Node::Has(Presence::Field(_) | Presence::VariableEvidence { .. }) => {}
-            Node::Variable { .. } | Node::VariableProbability { .. } => {}
-            Node::Size(Sized::Flags | Sized::Evidence | Sized::Probabilities) => {}
             Node::And(parts) => self.collect_guarded(parts, true),
             Node::Or(parts) => self.collect_guarded(parts, false),
             Node::Choose(parts) => {
@@ -248,7 +250,9 @@ impl Needs {
             return;
         }
         let guarded: Vec<Field> = parts.iter().flat_map(|part| present(part, truth)).collect();
-        parts.iter().for_each(|part| self.collect_without(part, &guarded));
+        for part in parts {
+            self.collect_without(part, &guarded);
+        }
     }
 
     fn collect_without(&mut self, node: &Node, present: &[Field]) {

@@ -27,16 +27,16 @@ impl Pattern {
             let what = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             format!("the pattern cannot be read: {what}")
         })?;
-        let too_large = |_| format!("the pattern is too large: its automaton has more than {} KiB", MAX_BYTES / 1024);
+        let too_large = || format!("the pattern is too large: its automaton has more than {} KiB", MAX_BYTES / 1024);
         let nfa = thompson::Compiler::new()
             .configure(thompson::Config::new().nfa_size_limit(Some(MAX_BYTES)).which_captures(WhichCaptures::None))
             .build_from_hir(&parsed)
-            .map_err(|_| too_large(()))?;
+            .map_err(|_| too_large())?;
         let limits = dense::Config::new()
             .start_kind(StartKind::Unanchored)
             .dfa_size_limit(Some(MAX_BYTES))
             .determinize_size_limit(Some(MAX_BYTES));
-        let automaton = dense::Builder::new().configure(limits).build_from_nfa(&nfa).map_err(|_| too_large(()))?;
+        let automaton = dense::Builder::new().configure(limits).build_from_nfa(&nfa).map_err(|_| too_large())?;
         Ok(Self { automaton, size: text.len() })
     }
 }

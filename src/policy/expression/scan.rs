@@ -69,9 +69,10 @@ impl Scan<'_> {
                 '\'' | '"' => self.quoted(start, Escapes::Allowed),
                 '0'..='9' => self.number(),
                 '.' if self.rest()[1..].starts_with(|next: char| next.is_ascii_digit()) && !self.follows_a_value() => {
-                    self.number()
+                    self.number();
                 }
                 'a'..='z' | 'A'..='Z' | '_' => self.word(),
+                _ if char.is_alphabetic() => self.foreign_word(),
                 _ => self.sign(char),
             }
         }
@@ -118,6 +119,16 @@ impl Scan<'_> {
         if !instead.is_empty() && !is_member {
             self.refuse(start..self.at, instead);
         }
+        self.push(start, TokenKind::Word);
+    }
+
+    /// Reads a word that no name can be; the letters before it are part of it.
+    fn foreign_word(&mut self) {
+        let before = self.tokens.pop_if(|last| last.kind == TokenKind::Word && last.at.end == self.at);
+        let start = before.map_or(self.at, |before| before.at.start);
+        let end = self.rest().find(|char: char| !char.is_alphanumeric() && char != '_');
+        self.at += end.unwrap_or(self.rest().len());
+        self.refuse(start..self.at, "names have only the letters a to z: write features['the-name'] for others");
         self.push(start, TokenKind::Word);
     }
 
@@ -213,7 +224,6 @@ impl Scan<'_> {
             '≠' => "write `!=`",
             '`' => "a name in backquotes is not supported: write features['the-name']",
             ';' => "an expression has no end sign: remove it",
-            _ if char.is_alphabetic() => "names have only the letters a to z: write features['the-name'] for others",
             _ => "this sign has no meaning here; within a text it stands between quotes",
         };
         if !instead.is_empty() {

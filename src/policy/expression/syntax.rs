@@ -1,6 +1,6 @@
 //! Tokens → tree: the parser's answer with the byte range of every part.
 //!
-//! The parser counts in characters and says of a part only where its sign or first word lies; what range it spans is put
+//! The parser says of a part only where its sign or first word lies; what range it spans is put
 //! together here from its parts and the tokens. Chains of `&&` and `||` become one node.
 
 use std::ops::Range;
@@ -98,7 +98,7 @@ impl Operator {
 /// # Errors
 /// What the parser does not expect, and parts of the language that are not supported in any place.
 pub(super) fn parse(text: &str, tokens: &[Token]) -> Result<Term, Vec<Mistake>> {
-    let places = Places::new(text, tokens);
+    let places = Places { text, tokens };
     if tokens.is_empty() {
         return Err(vec![Mistake { at: 0..text.len(), message: "the expression is empty".to_owned() }]);
     }
@@ -115,23 +115,15 @@ pub(super) fn parse(text: &str, tokens: &[Token]) -> Result<Term, Vec<Mistake>> 
     }
 }
 
-/// From the parser's places to bytes and tokens.
+/// From the parser's places to tokens.
 struct Places<'t> {
     text: &'t str,
     tokens: &'t [Token],
-    /// The byte at which each character begins, and the end.
-    bytes: Vec<usize>,
 }
 
-impl<'t> Places<'t> {
-    fn new(text: &'t str, tokens: &'t [Token]) -> Self {
-        let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
-        Self { text, tokens, bytes }
-    }
-
-    /// The number of the token at or after a character; one more than there are at the end.
-    fn token_at(&self, character: usize) -> usize {
-        let byte = self.bytes.get(character).copied().unwrap_or(self.text.len());
+impl Places<'_> {
+    /// The number of the token at or after a byte; one more than there are at the end.
+    fn token_at(&self, byte: usize) -> usize {
         self.tokens.partition_point(|token| token.at.end <= byte)
     }
 
@@ -167,7 +159,7 @@ impl<'t> Places<'t> {
     fn mistakes(&self, errors: ParseErrors) -> Vec<Mistake> {
         let mut mistakes: Vec<Mistake> = Vec::new();
         for error in errors.errors {
-            let token = self.token_at(self.character(&error));
+            let token = self.token_at(self.byte_of(&error));
             let message = self.sentence(&error.msg, token);
             // What follows the first unexpected token is mostly its consequence.
             let follows = mistakes.last().is_some_and(|last| last.message == message || is_consequence(&error.msg));
@@ -178,16 +170,18 @@ impl<'t> Places<'t> {
         mistakes
     }
 
-    /// The character at which the parser found something. Its lines begin at 1, and so do its columns.
-    fn character(&self, error: &ParseError) -> usize {
+    /// The byte at which the parser found something. Of a part it says the byte; otherwise a line and a character in it,
+    /// both from 1.
+    fn byte_of(&self, error: &ParseError) -> usize {
         let by_part = error.source_info.as_ref().and_then(|source| source.offset_for(error.expr_id));
         if let Some((start, _)) = by_part.filter(|_| error.expr_id > 0) {
             return start as usize;
         }
-        let line = usize::try_from(error.pos.0).unwrap_or(1).saturating_sub(1);
-        let column = usize::try_from(error.pos.1).unwrap_or(1).saturating_sub(1);
-        let before = self.text.split_inclusive('\n').take(line).map(|line| line.chars().count());
-        before.sum::<usize>() + column
+        let before = |place: isize| usize::try_from(place).unwrap_or(1).saturating_sub(1);
+        let mut lines = self.text.split_inclusive('\n');
+        let start: usize = lines.by_ref().take(before(error.pos.0)).map(str::len).sum();
+        let line = lines.next().unwrap_or_default();
+        start + line.char_indices().nth(before(error.pos.1)).map_or(line.len(), |(byte, _)| byte)
     }
 
     fn sentence(&self, said: &str, token: usize) -> String {
@@ -331,16 +325,16 @@ impl Reader<'_> {
         let kind = match (name, arguments.len()) {
             (operators::LOGICAL_AND, _) => Syntax::And(arguments),
             (operators::LOGICAL_OR, _) => Syntax::Or(arguments),
-            (operators::CONDITIONAL, 3) => Syntax::Choose(sides(arguments)),
+            (operators::CONDITIONAL, 3) => Syntax::Choose(Box::new(sides(arguments))),
             (operators::LOGICAL_NOT, 1) => Syntax::Not(Box::new(arguments.remove(0))),
             (operators::NEGATE, 1) => Syntax::Negate(Box::new(arguments.remove(0))),
             (operators::INDEX, 2) => {
-                let [operand, index] = *sides(arguments);
+                let [operand, index] = sides(arguments);
                 let at = operand.at.start..self.places.end_of_bracket(token);
                 return (at, Syntax::Index { operand: Box::new(operand), index: Box::new(index) });
             }
             (_, 2) => match Operator::ALL.iter().find(|(known, _)| *known == name) {
-                Some((_, operator)) => Syntax::Binary { operator: *operator, sides: sides(arguments) },
+                Some((_, operator)) => Syntax::Binary { operator: *operator, sides: Box::new(sides(arguments)) },
                 None => self.refuse(at.clone(), "this operator is not supported"),
             },
             _ => self.refuse(at.clone(), "this operator is not supported"),
@@ -359,7 +353,7 @@ impl Reader<'_> {
     }
 }
 
-fn sides<const N: usize>(terms: Vec<Term>) -> Box<[Term; N]> {
+fn sides<const N: usize>(terms: Vec<Term>) -> [Term; N] {
     let sides: Result<[Term; N], _> = terms.try_into();
-    Box::new(sides.unwrap_or_else(|terms| unreachable!("{} sides were counted before", terms.len())))
+    sides.unwrap_or_else(|terms| unreachable!("{} sides were counted before", terms.len()))
 }

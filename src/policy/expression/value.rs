@@ -143,6 +143,7 @@ pub(super) fn equal(left: Value<'_>, right: Value<'_>) -> bool {
 
 /// How two values lie to each other, or `None` where they have no order: they are of different types.
 #[inline]
+#[expect(clippy::option_option, reason = "numbers may be of one type and have no order all the same: NaN")]
 pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Option<Ordering>> {
     Some(match (left, right) {
         (Value::Double(left), Value::Double(right)) => left.partial_cmp(&right),

@@ -94,13 +94,13 @@ impl Checker<'_> {
                 }
                 field
             }
-            Meaning::Model => match MODEL.iter().find(|(known, _)| *known == name) {
-                Some((_, field)) => Some(Meaning::Value(self.reading(*field, &format!("model.{name}"), Type::Text))),
-                None => {
+            Meaning::Model => {
+                let Some((_, field)) = MODEL.iter().find(|(known, _)| *known == name) else {
                     let hint = suggestion(name, &MODEL.map(|(name, _)| name), "a model has");
-                    self.refuse(at, format!("unknown field `model.{name}`; {hint}"))
-                }
-            },
+                    return self.refuse(at, format!("unknown field `model.{name}`; {hint}"));
+                };
+                Some(Meaning::Value(self.reading(*field, &format!("model.{name}"), Type::Text)))
+            }
             Meaning::Map(map) => Some(Meaning::Value(self.map_member(map, name))),
             Meaning::Item(item) => self.item_part(item, name, at).map(Meaning::Value),
             Meaning::Value(value) => {

@@ -177,20 +177,19 @@ impl Checker<'_> {
         self.refuse(&term.at, format!("`{written}` is {noun}, and a text is needed here"))
     }
 
-    fn text_test(&mut self, call: &Call<'_>, test: TextTest) -> Option<Typed> {
+    fn text_test(&mut self, call: &Call<'_>, kind: TextTest) -> Option<Typed> {
         let (target, [part]) = self.method::<1>(call, &format!("action.{}('x')", call.function))?;
-        let (text, part) = (self.text(target), self.text(part));
-        let (text, part) = (text?, part?);
+        let (whole, part) = (self.text(target), self.text(part));
+        let (whole, part) = (whole?, part?);
         let mistyped = self.failure(format!("a side of {} is not a text", self.written(call.term)));
-        let constant = text.constant && part.constant;
-        let node = Node::Test { sides: Box::new([text.node, part.node]), test, mistyped };
+        let constant = whole.constant && part.constant;
+        let node = Node::Test { sides: Box::new([whole.node, part.node]), test: kind, mistyped };
         self.folded(call.term, Typed { node, kind: Type::Bool, constant })
     }
 
     fn matches(&mut self, call: &Call<'_>) -> Option<Typed> {
-        let (text_term, pattern_term) = match (call.target, call.arguments) {
-            (Some(text), [pattern]) | (None, [text, pattern]) => (text, pattern),
-            _ => return self.refuse(&call.term.at, "matches() is written like `action.matches('^refuse')`"),
+        let ((Some(text_term), [pattern_term]) | (None, [text_term, pattern_term])) = (call.target, call.arguments) else {
+            return self.refuse(&call.term.at, "matches() is written like `action.matches('^refuse')`");
         };
         let (text, pattern) = (self.text(text_term), self.value(pattern_term));
         let (text, pattern) = (text?, pattern?);

@@ -44,9 +44,9 @@ fn what_cannot_be_read() {
         ("action == '''pay'", "'''pay'", "not closed"),
         ("action == 'a\\q'", "\\q", "no escape sequence"),
         ("action == '\\u12'", "\\u", "no escape sequence"),
-        ("größe > 5", "ö", "only the letters a to z"),
-        ("action == 'ä' && größe > 5", "ö", "only the letters a to z"),
-        ("features.`a-b` == 1", "`", "features['the-name']"),
+        ("größe > 5", "größe", "only the letters a to z"),
+        ("action == 'ä' && größe > 5", "größe", "only the letters a to z"),
+        ("features.`a == 1", "`", "features['the-name']"),
         ("amount > 5;", ";", "no end sign"),
         ("amount > 5 @", "@", "no meaning here"),
         ("amount > 5\u{0}", "\u{0}", "no meaning here"),
@@ -63,7 +63,7 @@ fn what_cannot_be_read() {
         ("if == 5", "if", "reserved word"),
         ("amount > 99999999999999999999", "99999999999999999999", "whole numbers lie between"),
         ("amount > 1e999", "1e999", "beyond a double"),
-        ("event.?amount == 5", "?", "ask first with has()"),
+        ("event.?amount == 5", ".", "ask first with has()"),
         ("amount > b'x'", "b'x'", "bytes are not supported"),
         ("{'a': 1} == 1", "{'a': 1}", "maps cannot be written"),
         ("Foo{a: 1} == 1", "{a: 1}", "messages cannot be written"),
@@ -206,7 +206,8 @@ fn all_mistakes_are_found_in_order() {
     assert_eq!(places, ["amuont", "flags", "startswith", "action == 5"]);
     let found = mistakes("amount = 5 and action = 'x'");
     assert_eq!(found.len(), 3);
-    assert_eq!(mistakes(&"a == 1 && ".repeat(60).replace("&& a", "|| b").trim_end_matches(['|', '&', ' ']).to_owned()).len(), 20);
+    let unknown = format!("a == 1{}", " && b == 2".repeat(60));
+    assert_eq!(mistakes(&unknown).len(), MAX_MISTAKES);
 }
 
 #[test]
