@@ -225,7 +225,7 @@ impl TwoSets {
     #[must_use]
     pub fn new(sides: [Replay; 2], examples_max: usize) -> Self {
         let labels = Labels::of(&[sides[0].set(), sides[1].set()]);
-        Self { sides, comparison: Comparison { labels, examples_max, ..Comparison::default() } }
+        Self { sides, comparison: Comparison { examples_max, labels, ..Comparison::default() } }
     }
 
     /// See [`Replay::begin`].

@@ -251,17 +251,10 @@ fn print_text(results: &[Trial]) {
         for failure in &tried.failures {
             say(format_args!("{} {}: {}", paint(WRONG, "failed"), files.place(failure.expected.line), in_one_line(failure)));
         }
-        let mut beside = String::new();
-        if tried.others > 0 {
-            beside = format!("; of {} more nothing is expected{}", tried.others, named(tried));
-        }
-        if tried.duplicates > 0 {
-            beside += &format!("; {}", some(tried.duplicates, "duplicate"));
-        }
         if tried.mistakes.is_empty() {
             let met = tried.expected - tried.failures.len();
             let word = if tried.failures.is_empty() { paint(GOOD, "ok") } else { paint(WRONG, "failed") };
-            let beside = paint(FAINT, beside);
+            let beside = paint(FAINT, beside(tried));
             say(format_args!("{word} {}: {met} of {} as expected{beside}", files.path(), tried.expected));
         }
     }
@@ -281,6 +274,18 @@ fn print_text(results: &[Trial]) {
 /// `1 fixture`, `2 fixtures`.
 fn some(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What else there was in the events.
+fn beside(tried: &Tried) -> String {
+    let others = match tried.others {
+        0 => String::new(),
+        others => format!("; of {others} more nothing is expected{}", named(tried)),
+    };
+    match tried.duplicates {
+        0 => others,
+        duplicates => format!("{others}; {}", some(duplicates, "duplicate")),
+    }
 }
 
 /// ` (e-3, e-4, …)`.
