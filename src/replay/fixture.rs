@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::decision::{Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
-use crate::replay::sentences;
+use crate::replay::{Reason, reasons};
 
 /// So many expectations a fixture may have, and so many events without one are named.
 const EXPECTED_MAX: usize = 100_000;
@@ -47,8 +47,8 @@ pub struct Came {
     pub band: Band,
     /// All hits: ids of triggers and built-in findings.
     pub hits: BTreeSet<String>,
-    /// Why it was decided so: a sentence for each finding, errors and timeouts too.
-    pub sentences: Vec<String>,
+    /// Why it was decided so: every hit, error and timeout.
+    pub reasons: Vec<Reason>,
 }
 
 /// An expectation that was not met.
@@ -213,7 +213,7 @@ fn meet(expected: &Expected, verdict: &Verdict<'_>) -> Meeting {
     {
         return Meeting::Met;
     }
-    Meeting::Failed(Came { outcome: decision.outcome, band, hits, sentences: sentences(verdict) })
+    Meeting::Failed(Came { outcome: decision.outcome, band, hits, reasons: reasons(verdict) })
 }
 
 impl fmt::Display for Expected {
@@ -293,7 +293,7 @@ mod tests {
     fn words() {
         let came = |outcome, band, hits: &[&str]| {
             let hits = hits.iter().map(|hit| (*hit).to_owned()).collect();
-            Came { outcome, band, hits, sentences: Vec::new() }.to_string()
+            Came { outcome, band, hits, reasons: Vec::new() }.to_string()
         };
         assert_eq!(came(Outcome::Released, Band::Low, &[]), "RELEASED, low, without a hit");
         assert_eq!(came(Outcome::Held, Band::High, &["b", "a"]), "HELD, high, by a, b");
