@@ -70,9 +70,9 @@ fn an_error_is_said_by_its_trigger() {
     folder.policy(&["test", "."]).assert(
         1,
         "\
-failed ./a.expected.jsonl:1: none: expected RELEASED; came HELD, high, without a hit. large: Could not be checked: amount is \
+failed ./a.expected.jsonl:1: none: expected RELEASED; came HELD, normal, without a hit. large: Could not be checked: amount is \
 missing.
-failed ./a.expected.jsonl:2: large: expected HELD, without a hit; came HELD, high, by large. The rule `amount > 3` applies.
+failed ./a.expected.jsonl:2: large: expected HELD, without a hit; came HELD, normal, by large. The rule `amount > 3` applies.
 failed ./a.expected.jsonl: 0 of 2 as expected
 failed 2 of 2 expectations in 1 fixture
 ",
