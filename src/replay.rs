@@ -216,13 +216,22 @@ impl<'a> Replayed<'a> {
     }
 }
 
-/// Why it was decided so: a sentence for each finding.
-fn sentences(verdict: &Verdict<'_>) -> Vec<String> {
+/// A finding, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reason {
+    /// Id of the trigger or built-in finding.
+    pub trigger: String,
+    /// What was found, or why nothing could be.
+    pub sentence: String,
+}
+
+/// Why it was decided so: every hit, error and timeout.
+fn reasons(verdict: &Verdict<'_>) -> Vec<Reason> {
     let findings = verdict.decision.results.iter().filter(|result| result.is_finding());
-    let sentence = |result: &TriggerResult| {
+    let reason = |result: &TriggerResult| {
         let mut sentence = String::new();
         result.sentence(verdict.policy, &mut sentence);
-        sentence
+        Reason { trigger: result.id(verdict.policy).to_owned(), sentence }
     };
-    findings.map(sentence).collect()
+    findings.map(reason).collect()
 }

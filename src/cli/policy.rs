@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::terminal::Exit;
 use crate::config::{policy_files, read_policy_files};
 use crate::document::{Place, Problem};
 use crate::policy::{FallbackReview, PolicySet};
+use crate::replay::Reason;
 
 /// Checks policies and tries them out.
 #[derive(Args, Debug)]
@@ -69,4 +71,18 @@ fn problem(path: &Path, message: &str) -> Problem {
 /// The sources that the policies name, each once.
 fn sources<'s>(sets: impl IntoIterator<Item = &'s PolicySet>) -> BTreeSet<&'s str> {
     sets.into_iter().flat_map(PolicySet::policies).filter_map(|policy| policy.matches.source.as_deref()).collect()
+}
+
+/// `trigger: sentence`.
+fn reason_text(Reason { trigger, sentence }: &Reason) -> String {
+    format!("{trigger}: {}", in_a_line(sentence))
+}
+
+/// `text` on one line: a rule's may go over several.
+fn in_a_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn reasons_json(reasons: &[Reason]) -> Value {
+    reasons.iter().map(|Reason { trigger, sentence }| json!({ "trigger": trigger, "sentence": sentence })).collect()
 }

@@ -4,7 +4,7 @@ use crate::audit::InputRecord;
 use crate::decision::{Decision, Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
-use crate::replay::{Label, Labels, Log, Record, Replay, Replayed, Subgroups, sentences};
+use crate::replay::{Label, Labels, Log, Reason, Record, Replay, Replayed, Subgroups, reasons};
 
 /// A way in which two decisions about the same record differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +42,8 @@ pub struct Side {
     pub band: Band,
     /// The score, 0–100.
     pub score: f64,
-    /// What was found, a sentence each.
-    pub sentences: Vec<String>,
+    /// Why: every hit, error and timeout.
+    pub reasons: Vec<Reason>,
 }
 
 impl Side {
@@ -54,7 +54,7 @@ impl Side {
             outcome: decision.outcome,
             band: decision.priority.band,
             score: decision.priority.score,
-            sentences: sentences(verdict),
+            reasons: reasons(verdict),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Example {
     }
 }
 
-/// Decisions that a trigger or built-in finding was a hit in.
+/// In how many decisions a trigger or built-in finding was a hit, or failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TriggerCounts {
     /// In the first side's alone.
@@ -95,6 +95,8 @@ pub struct TriggerCounts {
     pub second: u64,
     /// In both.
     pub both: u64,
+    /// By side, decisions in which it could not look, or not in time.
+    pub failed: [u64; 2],
 }
 
 /// The counts of a comparison.
@@ -134,7 +136,7 @@ impl Comparison {
             let [before, after] = decisions.map(|decision| decision.priority.band.index());
             self.bands[before][after] += 1;
         }
-        self.count_hits([one, other]);
+        self.count_findings([one, other]);
         if let Ok(event) = &one.event {
             self.subgroups.count(event.bytes(), held);
         }
@@ -145,16 +147,19 @@ impl Comparison {
         }
     }
 
-    fn count_hits(&mut self, verdicts: [&Verdict<'_>; 2]) {
+    fn count_findings(&mut self, verdicts: [&Verdict<'_>; 2]) {
         self.hits.fill([false; 2]);
         for (side, verdict) in verdicts.iter().enumerate() {
-            for result in verdict.decision.results.iter().filter(|result| result.result == ResultKind::Hit) {
+            for result in verdict.decision.results.iter().filter(|result| result.is_finding()) {
                 let Some(number) = self.labels.of_trigger(side, verdict.policy, result.trigger) else { continue };
                 if self.hits.len() <= number {
                     self.hits.resize(number + 1, [false; 2]);
                     self.triggers.resize(number + 1, TriggerCounts::default());
                 }
-                self.hits[number][side] = true;
+                match result.result {
+                    ResultKind::Hit => self.hits[number][side] = true,
+                    _ => self.triggers[number].failed[side] += 1,
+                }
             }
         }
         for (counts, hits) in self.triggers.iter_mut().zip(&self.hits) {
@@ -197,7 +202,7 @@ impl Comparison {
         changes.map(|(from, to)| (from, to, self.bands[from.index()][to.index()])).filter(|(_, _, count)| *count > 0)
     }
 
-    /// The hits of every trigger of either side, and of the built-in findings that came up.
+    /// The findings of every trigger of either side, and of the built-in findings that came up.
     pub fn triggers(&self) -> impl Iterator<Item = (&Label, TriggerCounts)> {
         let counts = |number: usize| self.triggers.get(number).copied().unwrap_or_default();
         self.labels.list().iter().enumerate().map(move |(number, label)| (label, counts(number)))
@@ -225,7 +230,7 @@ impl TwoSets {
     #[must_use]
     pub fn new(sides: [Replay; 2], examples_max: usize) -> Self {
         let labels = Labels::of(&[sides[0].set(), sides[1].set()]);
-        Self { sides, comparison: Comparison { labels, examples_max, ..Comparison::default() } }
+        Self { sides, comparison: Comparison { examples_max, labels, ..Comparison::default() } }
     }
 
     /// See [`Replay::begin`].

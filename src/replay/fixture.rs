@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::decision::{Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
-use crate::replay::sentences;
+use crate::replay::{Reason, reasons};
 
 /// So many expectations a fixture may have, and so many events without one are named.
 const EXPECTED_MAX: usize = 100_000;
@@ -47,8 +47,8 @@ pub struct Came {
     pub band: Band,
     /// All hits: ids of triggers and built-in findings.
     pub hits: BTreeSet<String>,
-    /// Why it was decided so: a sentence for each finding, errors and timeouts too.
-    pub sentences: Vec<String>,
+    /// Why it was decided so: every hit, error and timeout.
+    pub reasons: Vec<Reason>,
 }
 
 /// An expectation that was not met.
@@ -99,36 +99,39 @@ impl Fixture {
     /// Reads an expectations file of lines; empty lines are passed over.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let (mut expected, mut places, mut tried) = (Vec::new(), BTreeMap::new(), Tried::default());
+        let mut fixture = Self { expected: Vec::new(), places: BTreeMap::new(), came: Vec::new(), tried: Tried::default() };
         for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-            let wrong = |message: String| Mistake { line, message };
+            if fixture.expected.len() == EXPECTED_MAX {
+                fixture.wrong(line, format!("a fixture can have {EXPECTED_MAX} expectations; split it"));
+                break;
+            }
             match read_line(line, text) {
-                Err(message) => tried.mistakes.push(wrong(message)),
-                Ok(_) if expected.len() == EXPECTED_MAX => {
-                    let message = format!("a fixture can have {EXPECTED_MAX} expectations; split it");
-                    tried.mistakes.push(wrong(message));
-                    break;
-                }
-                Ok(one) => match places.get(&one.event_id) {
-                    Some(&place) => {
-                        let earlier: &Expected = &expected[place];
-                        let message = format!("{} is expected in line {} already; keep one of both", one.event_id, earlier.line);
-                        tried.mistakes.push(wrong(message));
-                    }
-                    None => {
-                        places.insert(one.event_id.clone(), expected.len());
-                        expected.push(one);
-                    }
-                },
+                Err(message) => fixture.wrong(line, message),
+                Ok(expected) => fixture.expect(expected),
             }
         }
-        if expected.is_empty() && tried.mistakes.is_empty() {
-            let message =
-                "expects nothing; write a line such as {\"event_id\":\"e-1\",\"outcome\":\"HELD\"} for each event that matters";
-            tried.mistakes.push(Mistake { line: 0, message: message.to_owned() });
+        if fixture.expected.is_empty() && fixture.tried.mistakes.is_empty() {
+            let example = r#"{"event_id":"e-1","outcome":"HELD"}"#;
+            fixture.wrong(0, format!("expects nothing; write a line such as {example} for each event that matters"));
         }
-        tried.expected = expected.len();
-        Self { came: vec![None; expected.len()], expected, places, tried }
+        fixture.came = vec![None; fixture.expected.len()];
+        fixture.tried.expected = fixture.expected.len();
+        fixture
+    }
+
+    fn wrong(&mut self, line: usize, message: String) {
+        self.tried.mistakes.push(Mistake { line, message });
+    }
+
+    fn expect(&mut self, expected: Expected) {
+        let id = &expected.event_id;
+        if let Some(&place) = self.places.get(id) {
+            let message = format!("{id} is expected in line {} already; keep one of both", self.expected[place].line);
+            self.wrong(expected.line, message);
+        } else {
+            self.places.insert(id.clone(), self.expected.len());
+            self.expected.push(expected);
+        }
     }
 
     /// A record was a duplicate, so nothing was decided.
@@ -138,15 +141,13 @@ impl Fixture {
 
     /// A record was decided. Of several decisions about one event id, which differ in content, the last counts.
     pub fn decided(&mut self, verdict: &Verdict<'_>) {
-        let place = verdict.event_id().and_then(|id| self.places.get(id));
-        match place {
-            Some(&place) => self.came[place] = Some(meet(&self.expected[place], verdict)),
-            None => {
-                self.tried.others += 1;
-                if let Some(id) = verdict.event_id().filter(|_| self.tried.other_ids.len() < OTHERS_NAMED) {
-                    self.tried.other_ids.push(id.to_owned());
-                }
-            }
+        if let Some(&place) = verdict.event_id().and_then(|id| self.places.get(id)) {
+            self.came[place] = Some(meet(&self.expected[place], verdict));
+            return;
+        }
+        self.tried.others += 1;
+        if let Some(id) = verdict.event_id().filter(|_| self.tried.other_ids.len() < OTHERS_NAMED) {
+            self.tried.other_ids.push(id.to_owned());
         }
     }
 
@@ -212,7 +213,7 @@ fn meet(expected: &Expected, verdict: &Verdict<'_>) -> Meeting {
     {
         return Meeting::Met;
     }
-    Meeting::Failed(Came { outcome: decision.outcome, band, hits, sentences: sentences(verdict) })
+    Meeting::Failed(Came { outcome: decision.outcome, band, hits, reasons: reasons(verdict) })
 }
 
 impl fmt::Display for Expected {
@@ -292,7 +293,7 @@ mod tests {
     fn words() {
         let came = |outcome, band, hits: &[&str]| {
             let hits = hits.iter().map(|hit| (*hit).to_owned()).collect();
-            Came { outcome, band, hits, sentences: Vec::new() }.to_string()
+            Came { outcome, band, hits, reasons: Vec::new() }.to_string()
         };
         assert_eq!(came(Outcome::Released, Band::Low, &[]), "RELEASED, low, without a hit");
         assert_eq!(came(Outcome::Held, Band::High, &["b", "a"]), "HELD, high, by a, b");

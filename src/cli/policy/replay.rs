@@ -143,7 +143,7 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
         }
     }
     let began = Instant::now();
-    match Events::open(args, configured.as_ref(), &sets, terms.window).and_then(|events| replay(args, &sets, &terms, &events)) {
+    match Events::open(args, configured.as_ref(), &sets, &terms).and_then(|events| replay(args, &sets, &terms, &events)) {
         Ok((exit, records)) => {
             if args.output == Output::Text && records > 0 {
                 let seconds = began.elapsed().as_secs_f64();

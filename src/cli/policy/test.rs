@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{read_set, sources};
+use super::{in_a_line, read_set, reason_text, reasons_json, sources};
 use crate::cli::lines::{Input, Lines};
 use crate::cli::report_problems;
 use crate::cli::terminal::{Exit, FAINT, GOOD, Output, WRONG, fail, paint, say};
 use crate::config::policy_files;
 use crate::gate::judge::Judged;
 use crate::policy::{Band, PolicySet};
-use crate::replay::{Failure, FileRecords, Fixture, Log, Mistake, Replay, Terms, Tried};
+use crate::replay::{Failure, FileRecords, Fixture, Log, Mistake, Reason, Replay, Terms, Tried};
 
 /// Where fixtures are looked for besides the folder itself.
 const FOLDERS: [&str; 2] = ["fixtures", "tests"];
@@ -251,17 +251,10 @@ fn print_text(results: &[Trial]) {
         for failure in &tried.failures {
             say(format_args!("{} {}: {}", paint(WRONG, "failed"), files.place(failure.expected.line), in_one_line(failure)));
         }
-        let mut beside = String::new();
-        if tried.others > 0 {
-            beside = format!("; of {} more nothing is expected{}", tried.others, named(tried));
-        }
-        if tried.duplicates > 0 {
-            beside += &format!("; {}", some(tried.duplicates, "duplicate"));
-        }
         if tried.mistakes.is_empty() {
             let met = tried.expected - tried.failures.len();
             let word = if tried.failures.is_empty() { paint(GOOD, "ok") } else { paint(WRONG, "failed") };
-            let beside = paint(FAINT, beside);
+            let beside = paint(FAINT, beside(tried));
             say(format_args!("{word} {}: {met} of {} as expected{beside}", files.path(), tried.expected));
         }
     }
@@ -283,6 +276,18 @@ fn some(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
+/// What else there was in the events.
+fn beside(tried: &Tried) -> String {
+    let others = match tried.others {
+        0 => String::new(),
+        others => format!("; of {others} more nothing is expected{}", named(tried)),
+    };
+    match tried.duplicates {
+        0 => others,
+        duplicates => format!("{others}; {}", some(duplicates, "duplicate")),
+    }
+}
+
 /// ` (e-3, e-4, …)`.
 fn named(tried: &Tried) -> String {
     if tried.other_ids.is_empty() {
@@ -293,8 +298,12 @@ fn named(tried: &Tried) -> String {
 }
 
 fn in_one_line(Failure { expected, came }: &Failure) -> String {
-    // A rule's text may go over several lines.
-    let why: Vec<String> = came.sentences.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let sentence = |reason: &Reason| {
+        // Hits are named before; what failed is not among them.
+        let text = if came.hits.contains(&reason.trigger) { in_a_line(&reason.sentence) } else { reason_text(reason) };
+        if text.ends_with('.') { text } else { text + "." }
+    };
+    let why: Vec<String> = came.reasons.iter().map(sentence).collect();
     let why = if why.is_empty() { "Nothing was found.".to_owned() } else { why.join(" ") };
     format!("{}: expected {expected}; came {came}. {why}", expected.event_id)
 }
@@ -307,7 +316,7 @@ fn print_json(results: &[Trial]) {
             let wanted = json!({ "outcome": expected.outcome.as_str(), "band": expected.band.map(Band::as_str),
                 "hits": expected.hits });
             let came = json!({ "outcome": came.outcome.as_str(), "band": came.band.as_str(), "hits": came.hits,
-                "sentences": came.sentences });
+                "findings": reasons_json(&came.reasons) });
             json!({ "line": expected.line, "event_id": expected.event_id, "expected": wanted, "came": came })
         };
         let mistake = |mistake: &Mistake| {

@@ -50,8 +50,10 @@ fn the_difference_is_told_by_outcome_band_trigger_and_subgroup() {
     assert_eq!(
         of("triggers"),
         json!([
-            { "policy": null, "id": "unsure", "kind": "confidence", "only_policy": 0, "only_against": 2, "both": 2 },
-            { "policy": null, "id": "very-sure", "kind": "confidence", "only_policy": 0, "only_against": 1, "both": 0 },
+            { "policy": null, "id": "unsure", "kind": "confidence", "only_policy": 0, "only_against": 2, "both": 2,
+                "failed_by_policy": 0, "failed_by_against": 0 },
+            { "policy": null, "id": "very-sure", "kind": "confidence", "only_policy": 0, "only_against": 1, "both": 0,
+                "failed_by_policy": 0, "failed_by_against": 0 },
         ])
     );
     let level = |level: &str, events: u32, held: (u32, u32), shares: (f64, f64, f64)| {
@@ -65,7 +67,8 @@ fn the_difference_is_told_by_outcome_band_trigger_and_subgroup() {
     let wanted = [(json!("released_to_held"), json!("quite"), json!(1)), (json!("other_band"), json!("unsure"), json!(2))];
     assert_eq!(examples.iter().map(told).collect::<Vec<_>>(), wanted);
     let sentence = "The probability of the most likely answer is 0.8000, below the limit of 0.85.";
-    assert_eq!((&examples[0]["policy"]["sentences"], &examples[0]["against"]["sentences"]), (&json!([]), &json!([sentence])));
+    let finding = json!([{ "trigger": "unsure", "sentence": sentence }]);
+    assert_eq!((&examples[0]["policy"]["findings"], &examples[0]["against"]["findings"]), (&json!([]), &finding));
     assert_eq!(ran.out, compare(&folder, &["--output", "json", "--examples", "1"]).out, "the same bytes");
 }
 
@@ -88,9 +91,9 @@ released → held             2   40.0 %
 held → released             0    0.0 %
 held in another band        1   20.0 %  normal → high 1
 
-hits of    kind        policy only  against only  both
-unsure     confidence            0             2     2
-very-sure  confidence            0             1     0
+hits of    kind        policy only  against only  both  errors of policy  of against
+unsure     confidence            0             2     2                 0           0
+very-sure  confidence            0             1     0                 0           0
 
 subgroup  level  records  held by policy  by against  points
 sex       F            2           0.0 %      50.0 %   +50.0
@@ -99,19 +102,19 @@ sex       M            3          66.7 %     100.0 %   +33.3
 released → held: 2 of 2
   quite  events.jsonl:2
     policy   RELEASED low       20.0  nothing was found
-    against  HELD     normal    20.0  The probability of the most likely answer is 0.8000, below the
-                                      limit of 0.85.
+    against  HELD     normal    20.0  unsure: The probability of the most likely answer is 0.8000,
+                                      below the limit of 0.85.
   other  events.jsonl:5
     policy   RELEASED normal    30.0  nothing was found
-    against  HELD     normal    30.0  The probability of the most likely answer is 0.7000, below the
-                                      limit of 0.85.
+    against  HELD     normal    30.0  unsure: The probability of the most likely answer is 0.7000,
+                                      below the limit of 0.85.
 
 held in another band: 1 of 1
   unsure  events.jsonl:3
-    policy   HELD     normal    50.0  The probability of the most likely answer is 0.5000, below the
-                                      limit of 0.6. Not sure enough
-    against  HELD     high      50.0  The probability of the most likely answer is 0.5000, below the
-                                      limit of 0.85.
+    policy   HELD     normal    50.0  unsure: The probability of the most likely answer is 0.5000,
+                                      below the limit of 0.6. Not sure enough
+    against  HELD     high      50.0  unsure: The probability of the most likely answer is 0.5000,
+                                      below the limit of 0.85.
 
 ok 40.0 % of the outcomes change, 2 of 5; 50 % are allowed
 ";
@@ -143,6 +146,9 @@ fn what_no_policy_decides_is_the_same_on_both_sides() {
     folder.write("events.jsonl", EVENTS.as_bytes());
     let document = compare(&folder, &["--output", "json"]).json();
     assert_eq!((&document["records"], &document["duplicates"], &document["decisions"]), (&json!(6), &json!(1), &json!(5)));
-    let both = |id: &str| json!({ "policy": null, "id": id, "kind": "built-in", "only_policy": 0, "only_against": 0, "both": 1 });
+    let both = |id: &str| {
+        json!({ "policy": null, "id": id, "kind": "built-in", "only_policy": 0, "only_against": 0, "both": 1,
+            "failed_by_policy": 0, "failed_by_against": 0 })
+    };
     assert_eq!((&document["triggers"][2], &document["triggers"][3]), (&both("conflicting-duplicate"), &both("unreadable")));
 }

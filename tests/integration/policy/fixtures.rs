@@ -53,8 +53,31 @@ failed 3 of 3 expectations in 1 fixture
     );
     assert_eq!(fixture["without_expectation"], json!({ "count": 1, "first": ["d"] }));
     let first = json!({ "line": 1, "event_id": "a", "expected": { "outcome": "HELD", "band": "low", "hits": null },
-        "came": { "outcome": "RELEASED", "band": "low", "hits": [], "sentences": [] } });
+        "came": { "outcome": "RELEASED", "band": "low", "hits": [], "findings": [] } });
     assert_eq!(fixture["failures"][0], first);
+}
+
+/// What could not be checked is no hit, and holds all the same.
+#[test]
+fn an_error_is_said_by_its_trigger() {
+    let policy = format!("{POLICY}  - id: large\n    rule: >-\n      amount >\n      3\n");
+    let event =
+        |id: &str, more: &str| format!(r#"{{"event_id":"{id}","model":{{"name":"loans"}},"confidence":0.9{more}}}"#) + "\n";
+    let events = event("none", "") + &event("large", r#","amount":5"#);
+    let expected = r#"{"event_id":"none","outcome":"RELEASED"}
+{"event_id":"large","outcome":"HELD","hits":[]}"#;
+    let folder = Folder::with(&[("loans.yaml", &policy), ("a.events.jsonl", &events), ("a.expected.jsonl", expected)]);
+    folder.policy(&["test", "."]).assert(
+        1,
+        "\
+failed ./a.expected.jsonl:1: none: expected RELEASED; came HELD, normal, without a hit. large: Could not be checked: amount is \
+missing.
+failed ./a.expected.jsonl:2: large: expected HELD, without a hit; came HELD, normal, by large. The rule `amount > 3` applies.
+failed ./a.expected.jsonl: 0 of 2 as expected
+failed 2 of 2 expectations in 1 fixture
+",
+        "",
+    );
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn the_lines_are_a_chain_over_all_files() {
     for (n, (line, entry)) in ran.out.lines().zip(ran.lines()).enumerate() {
         assert_eq!(entry["chain"], json!({ "id": "gate/inference/0", "n": n, "prev": prev }));
         let hash = Sha256::digest([b"jidoka/audit/1\0", line.as_bytes()].concat());
-        prev = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        prev = hash.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")).into();
     }
     assert_eq!(ran.out.lines().count(), 10, "another file remembers nothing of the one before");
 }

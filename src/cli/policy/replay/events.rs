@@ -11,7 +11,7 @@ use crate::cli::{client, terminal::thousands};
 use crate::config::Settings;
 use crate::event::Limits;
 use crate::policy::PolicySet;
-use crate::replay::{FileRecords, Log, Record};
+use crate::replay::{FileRecords, Log, Record, Terms};
 use crate::stream::ClientConfig;
 use crate::stream::log_reader::Extent;
 use crate::stream::processor::InputPartition;
@@ -50,18 +50,14 @@ struct Range {
 
 impl Events {
     /// Finds out what there is to read.
-    pub fn open(args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet], window: u32) -> Result<Self, Stopped> {
-        match &args.topic.topic {
-            Some(topic) => {
-                let source = source_of_topic(topic, args, configured, sets)?;
-                let (reader, ranges) = ranges(topic, &args.topic, configured)?;
-                Ok(Self { source, from: From::Topic { reader, ranges, window } })
-            }
-            None => {
-                let inputs = usable(args.events.iter().cloned().map(Input::from).collect())?;
-                Ok(Self { source: source_of_files(args, sets)?, from: From::Files { inputs, limits: Limits::default() } })
-            }
+    pub fn open(args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet], terms: &Terms) -> Result<Self, Stopped> {
+        if let Some(topic) = &args.topic.topic {
+            let source = source_of_topic(topic, args, configured, sets)?;
+            let (reader, ranges) = ranges(topic, &args.topic, configured)?;
+            return Ok(Self { source, from: From::Topic { reader, ranges, window: terms.window } });
         }
+        let inputs = usable(args.events.iter().cloned().map(Input::from).collect())?;
+        Ok(Self { source: source_of_files(args, sets)?, from: From::Files { inputs, limits: terms.limits } })
     }
 
     pub fn kind(&self) -> Kind {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::events::Events;
+use crate::cli::policy::reasons_json;
 use crate::policy::PolicySet;
 use crate::replay::{Attribute, Comparison, Difference, Example, Held, Side, TwoSets};
 
@@ -46,7 +47,7 @@ fn bands(comparison: &Comparison) -> Value {
 fn triggers(comparison: &Comparison) -> Value {
     let of = comparison.triggers().map(|(label, counts)| {
         json!({ "policy": label.policy, "id": label.id, "kind": label.kind, "only_policy": counts.first,
-            "only_against": counts.second, "both": counts.both })
+            "only_against": counts.second, "both": counts.both, "failed_by_policy": counts.failed[0], "failed_by_against": counts.failed[1] })
     });
     of.collect()
 }
@@ -80,7 +81,7 @@ fn example(example: &Example) -> Value {
 
 fn side(side: &Side) -> Value {
     json!({ "policy": side.policy, "outcome": side.outcome.as_str(), "band": side.band.as_str(), "score": side.score,
-        "sentences": side.sentences })
+        "findings": reasons_json(&side.reasons) })
 }
 
 /// Six decimals: more would be noise.

@@ -2,6 +2,7 @@
 
 use super::events::Events;
 use super::{Kind, name_of};
+use crate::cli::policy::reason_text;
 use crate::cli::terminal::{FAINT, GOOD, STRONG, Table, WARNING, WRONG, paint, thousands};
 use crate::policy::{Band, PolicySet};
 use crate::replay::{Attribute, Comparison, Difference, Example, Held, Label, Side, Tally, TwoSets};
@@ -51,14 +52,13 @@ pub(super) fn tally(tally: &Tally, set: &PolicySet, described: &str) -> Vec<Stri
 fn findings(tally: &Tally) -> Vec<String> {
     let mut table = Table::new(&["finding", "kind", "hits", "share", "errors", "timeouts"]).right(&[2, 3, 4, 5]);
     for (label, counts) in tally.findings() {
-        let failed = |count: u64| if count == 0 { "0".to_owned() } else { paint(WARNING, thousands(count)) };
         table.row([
             label_text(label),
             label.kind.to_owned(),
             thousands(counts.hits),
             percent(counts.hits, tally.decisions()),
-            failed(counts.errors),
-            failed(counts.timeouts),
+            failures(counts.errors),
+            failures(counts.timeouts),
         ]);
     }
     table.lines()
@@ -121,10 +121,12 @@ const fn difference_name(difference: Difference) -> &'static str {
 }
 
 fn triggers(comparison: &Comparison) -> Vec<String> {
-    let mut table = Table::new(&["hits of", "kind", "policy only", "against only", "both"]).right(&[2, 3, 4]);
+    let headings = ["hits of", "kind", "policy only", "against only", "both", "errors of policy", "of against"];
+    let mut table = Table::new(&headings).right(&[2, 3, 4, 5, 6]);
     for (label, counts) in comparison.triggers() {
         let [first, second, both] = [counts.first, counts.second, counts.both].map(thousands);
-        table.row([label_text(label), label.kind.to_owned(), first, second, both]);
+        let [failed_first, failed_second] = counts.failed.map(failures);
+        table.row([label_text(label), label.kind.to_owned(), first, second, both, failed_first, failed_second]);
     }
     table.lines()
 }
@@ -202,8 +204,11 @@ fn place(example: &Example, kind: Kind) -> String {
 fn side_lines(name: &str, side: &Side) -> Vec<String> {
     let head = format!("    {name:<8} {:<8} {:<8} {:>5.1}  ", side.outcome.as_str(), side.band.as_str(), side.score);
     let indent = head.chars().count();
-    let said = if side.sentences.is_empty() { "nothing was found".to_owned() } else { side.sentences.join(" ") };
-    let mut texts = wrapped(&said, COLUMNS - indent).into_iter();
+    let mut said: Vec<String> = side.reasons.iter().map(reason_text).collect();
+    if said.is_empty() {
+        said.push("nothing was found".to_owned());
+    }
+    let mut texts = said.iter().flat_map(|said| wrapped(said, COLUMNS - indent));
     let first = format!("{head}{}", texts.next().unwrap_or_default());
     std::iter::once(first).chain(texts.map(|text| format!("{:indent$}{text}", ""))).collect()
 }
@@ -238,6 +243,11 @@ fn label_text(label: &Label) -> String {
 /// Nothing stays nothing, so that no white space ends a line.
 fn faint(text: &str) -> String {
     if text.is_empty() { String::new() } else { paint(FAINT, text) }
+}
+
+/// A count that should be 0.
+fn failures(count: u64) -> String {
+    if count == 0 { "0".to_owned() } else { paint(WARNING, thousands(count)) }
 }
 
 /// `9.9 %`; of nothing nothing.
