@@ -60,7 +60,7 @@ mod tests {
 
     fn shown(line: &str, before: usize, width: usize) -> String {
         let mut problem = Problem::new(&Place { origin: "a.yaml".into(), line: 12, column: before + 1 }, "x", "is wrong");
-        problem.excerpt = Some(crate::document::Excerpt { line: line.to_owned(), before, width });
+        problem.excerpt = Some(Box::new(crate::document::Excerpt { line: line.to_owned(), before, width }));
         anstream::adapter::strip_str(&text(&problem)).to_string()
     }
 

@@ -44,9 +44,9 @@ pub struct Problem {
     /// What is wrong and, where it can be said, what to write instead.
     pub message: String,
     /// The line of the file, where its text was at hand.
-    pub excerpt: Option<Excerpt>,
+    pub excerpt: Option<Box<Excerpt>>,
     /// The scalar that the problem is in, and which bytes of it.
-    inside: Option<(String, Range<usize>)>,
+    inside: Option<Box<(String, Range<usize>)>>,
 }
 
 impl Problem {
@@ -67,18 +67,19 @@ impl Problem {
     /// This problem, being that of the bytes `part` of a scalar that stands at its place and says `text`.
     #[must_use]
     pub(super) fn inside(self, text: &str, part: Range<usize>) -> Self {
-        Self { inside: Some((text.to_owned(), part)), ..self }
+        Self { inside: Some(Box::new((text.to_owned(), part))), ..self }
     }
 
     /// Points into `source`, the text of the file: at the part of a scalar that is meant, and with the line to show.
     fn point_into(&mut self, source: &str) {
         let mut width = 1;
-        if let Some((text, part)) = self.inside.take()
+        if let Some(inside) = self.inside.take()
+            && let (text, part) = *inside
             && let Some(found) = found_in(source, (self.line, self.column), &text, part)
         {
             (self.line, self.column, width) = (found.line, found.column, found.width);
         }
-        self.excerpt = excerpt(source, self.line, self.column, width);
+        self.excerpt = excerpt(source, self.line, self.column, width).map(Box::new);
     }
 }
 

@@ -406,7 +406,7 @@ fn candidates_that_fit_nothing_are_refused() {
 fn a_problem_shows_its_line_and_points_at_its_part() {
     let text =
         "policy: a\ntriggers:\n  - id: t\n    rule: amount > 5 &&\n      flagz.exists(f, f == 'x')\n  - {id: t, rule: [x]}\n";
-    let problems = read(text).err().expect("problems");
+    let problems = read(text).expect_err("problems");
     let shown: Vec<_> = problems
         .iter()
         .map(|problem| {

@@ -71,13 +71,14 @@ pub(super) fn all(lines: &[Vec<u8>], rounds: u32) -> Result<Compute, String> {
 
 /// A policy of so many rules and a confidence trigger.
 fn policy(name: &str, rules: usize) -> String {
-    let mut text = format!("policy: {name}\ntriggers:\n");
-    text.push_str("  - { id: low-confidence, confidence: { measure: top_probability, below: 0.62 } }\n");
-    for number in 0..rules {
+    let head = format!(
+        "policy: {name}\ntriggers:\n  - {{ id: low-confidence, confidence: {{ measure: top_probability, below: 0.62 }} }}\n"
+    );
+    let line = |number: usize| {
         let rule = RULES[number % RULES.len()].replace("{n}", &format!("{:03}", number / RULES.len()));
-        text.push_str(&format!("  - {{ id: rule-{number}, rule: \"{rule}\" }}\n"));
-    }
-    text
+        format!("  - {{ id: rule-{number}, rule: \"{rule}\" }}\n")
+    };
+    head + &(0..rules).map(line).collect::<String>()
 }
 
 pub(super) fn read(policies: &[String]) -> Result<PolicySet, String> {

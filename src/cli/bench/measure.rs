@@ -1,5 +1,6 @@
 //! What is counted while a side runs: commits, ages, processor time, partitions touched.
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,10 +21,10 @@ pub(super) struct Counts {
     ages_ms: Mutex<Vec<i64>>,
     touched: Mutex<Vec<usize>>,
     aborted: AtomicU64,
-    /// When each transaction ended, and how long it took.
-    transactions: Mutex<Vec<(Instant, Duration)>>,
-    /// The same of each time that policies were read and put into force.
-    reloads: Mutex<Vec<(Instant, Duration)>>,
+    /// When each transaction began and ended.
+    transactions: Mutex<Vec<Range<Instant>>>,
+    /// When policies began to be read, and were in force.
+    reloads: Mutex<Vec<Range<Instant>>>,
     failed: Mutex<Option<String>>,
     held: AtomicI64,
 }
@@ -121,18 +122,18 @@ impl Counts {
         touched
     }
 
-    /// When each transaction ended, and how long it took.
-    pub fn transactions(&self) -> Vec<(Instant, Duration)> {
+    /// When each transaction began and ended.
+    pub fn transactions(&self) -> Vec<Range<Instant>> {
         lock(&self.transactions).clone()
     }
 
     /// Policies were read and put into force since `began`.
     pub fn reloaded(&self, began: Instant) {
-        lock(&self.reloads).push((Instant::now(), began.elapsed()));
+        lock(&self.reloads).push(began..Instant::now());
     }
 
-    /// When each reading of policies ended, and how long it took.
-    pub fn reloads(&self) -> Vec<(Instant, Duration)> {
+    /// When policies began to be read, and were in force.
+    pub fn reloads(&self) -> Vec<Range<Instant>> {
         lock(&self.reloads).clone()
     }
 
@@ -255,7 +256,8 @@ impl StreamObserver for Counts {
     fn turn_ended(&self) {}
     fn committed(&self, took: Duration, records: usize, _: Option<Full>) {
         if records > 0 {
-            lock(&self.transactions).push((Instant::now(), took));
+            let now = Instant::now();
+            lock(&self.transactions).push(now.checked_sub(took).unwrap_or(now)..now);
         }
     }
     fn aborted(&self, fault: &Fault) {

@@ -1,6 +1,7 @@
 //! The results: both sides and their ratio, medians over the rounds.
 
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -39,19 +40,17 @@ pub(super) struct Reloading {
 }
 
 impl Reloading {
-    /// Of transactions and reloads, each with its end and how long it took.
-    pub fn of(transactions: &[(Instant, Duration)], reloads: &[(Instant, Duration)]) -> Self {
-        let overlaps = |(end, took): &(Instant, Duration)| {
-            reloads.iter().any(|(reloaded, reading)| *end >= *reloaded - *reading && *end - *took <= *reloaded)
-        };
-        let millis =
-            |list: Vec<&(Instant, Duration)>| list.into_iter().map(|(_, took)| took.as_secs_f64() * 1e3).fold(0.0, f64::max);
-        let (during, between): (Vec<_>, Vec<_>) = transactions.iter().partition(|transaction| overlaps(transaction));
+    /// Of transactions and of readings of policies.
+    pub fn of(transactions: &[Range<Instant>], reloads: &[Range<Instant>]) -> Self {
+        let millis = |time: &Range<Instant>| time.end.saturating_duration_since(time.start).as_secs_f64() * 1e3;
+        let overlaps = |time: &&Range<Instant>| reloads.iter().any(|other| time.start <= other.end && other.start <= time.end);
+        let longest = |times: Vec<&Range<Instant>>| times.into_iter().map(millis).fold(0.0, f64::max);
+        let (during, between) = transactions.iter().partition(overlaps);
         Self {
             reloads: reloads.len(),
-            median_ms: median(transactions.iter().map(|(_, took)| took.as_secs_f64() * 1e3)),
-            longest_during_ms: millis(during),
-            longest_between_ms: millis(between),
+            median_ms: median(transactions.iter().map(millis)),
+            longest_during_ms: longest(during),
+            longest_between_ms: longest(between),
         }
     }
 }
