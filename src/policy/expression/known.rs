@@ -148,7 +148,7 @@ impl<'n> Demands<'n> {
             Node::And(parts) if truth => parts.iter().for_each(|part| self.collect(part, true)),
             Node::Or(parts) if !truth => parts.iter().for_each(|part| self.collect(part, false)),
             // Numbers of events are finite, so that one side of a limit or the other is always theirs.
-            Node::NumberOrder { field, relation, limit, .. } if !limit.is_nan() => {
+            Node::NumberOrder { field, relation, limit, .. } => {
                 let relation = if truth { *relation } else { relation.contrary() };
                 self.on(*field).relations.push((relation, *limit));
             }

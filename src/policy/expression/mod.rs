@@ -47,7 +47,7 @@
 //! Absent lists and maps are empty.
 //!
 //! An error is: a field that is missing, an order between values of different types, a feature that is not of the type
-//! that is needed, overflow and division by zero of whole numbers.
+//! that is needed, overflow and division by zero of whole numbers, an order with what `0.0 / 0.0` gives.
 //!
 //! Everything else of CEL is refused when the policy is loaded, with what to write instead. So is what takes too many
 //! steps: lists count with 1,000 elements, so that one `exists` within another over the event's lists is too much.

@@ -124,7 +124,7 @@ pub(super) enum Node {
         relation: Relation,
         unordered: Failure,
     },
-    /// [`Node::Order`] of a field and a constant number, which most rules are made of.
+    /// [`Node::Order`] of a field and a constant number that is not NaN, which most rules are made of.
     NumberOrder {
         field: Field,
         relation: Relation,

@@ -25,14 +25,14 @@ pub(super) enum Relation {
 }
 
 impl Relation {
-    /// Whether it holds for values that lie like this; nothing lies in any order to NaN.
+    /// Whether it holds for values that lie like this.
     #[inline]
-    pub fn holds(self, ordering: Option<Ordering>) -> bool {
+    pub fn holds(self, ordering: Ordering) -> bool {
         match self {
-            Self::Less => ordering == Some(Ordering::Less),
-            Self::LessEqual => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
-            Self::Greater => ordering == Some(Ordering::Greater),
-            Self::GreaterEqual => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+            Self::Less => ordering.is_lt(),
+            Self::LessEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterEqual => ordering.is_ge(),
         }
     }
 
@@ -137,15 +137,14 @@ pub(super) fn equal(left: Value<'_>, right: Value<'_>) -> bool {
         #[expect(clippy::float_cmp, reason = "equality of doubles is what CEL defines")]
         (Value::Double(left), Value::Double(right)) => left == right,
         (Value::Bool(left), Value::Bool(right)) => left == right,
-        _ => order(left, right) == Some(Some(Ordering::Equal)),
+        _ => order(left, right) == Some(Ordering::Equal),
     }
 }
 
-/// How two values lie to each other, or `None` where they have no order: they are of different types.
+/// How two values lie to each other, or `None` where they have no order: they are of different types, or one is NaN.
 #[inline]
-#[expect(clippy::option_option, reason = "numbers may be of one type and have no order all the same: NaN")]
-pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Option<Ordering>> {
-    Some(match (left, right) {
+pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
+    match (left, right) {
         (Value::Double(left), Value::Double(right)) => left.partial_cmp(&right),
         (Value::Int(left), Value::Double(right)) => order_mixed(left, right),
         (Value::Double(left), Value::Int(right)) => order_mixed(right, left).map(Ordering::reverse),
@@ -154,8 +153,8 @@ pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Option<Ordering
         (Value::Int(left), Value::Int(right))
         | (Value::Time(left), Value::Time(right))
         | (Value::Duration(left), Value::Duration(right)) => Some(left.cmp(&right)),
-        _ => return None,
-    })
+        _ => None,
+    }
 }
 
 /// 2⁶³, the first double beyond the whole numbers.

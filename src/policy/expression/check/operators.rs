@@ -110,15 +110,16 @@ impl Checker<'_> {
         let reason = match (left.kind, right.kind) {
             (Type::Dynamic, kind) if kind != Type::Dynamic => format!("{} is not {}", self.written(&sides[0]), number_or(kind)),
             (kind, Type::Dynamic) if kind != Type::Dynamic => format!("{} is not {}", self.written(&sides[1]), number_or(kind)),
+            (Type::Int | Type::Double, _) => format!("a side of {} is not a number", self.written(term)),
             _ => format!("{} compares values of different types", self.written(term)),
         };
         let unordered = self.failure(reason);
         let constant = left.constant && right.constant;
         let node = match (left.node, right.node) {
-            (Node::Field { field, missing }, Node::Constant(Constant::Double(limit))) => {
+            (Node::Field { field, missing }, Node::Constant(Constant::Double(limit))) if !limit.is_nan() => {
                 Node::NumberOrder { field, relation, limit, missing, unordered }
             }
-            (Node::Constant(Constant::Double(limit)), Node::Field { field, missing }) => {
+            (Node::Constant(Constant::Double(limit)), Node::Field { field, missing }) if !limit.is_nan() => {
                 Node::NumberOrder { field, relation: relation.mirrored(), limit, missing, unordered }
             }
             (left, right) => Node::Order { sides: Box::new([left, right]), relation, unordered },
