@@ -67,8 +67,10 @@ enum Command {
 #[must_use]
 pub fn main() -> Exit {
     let cli = Cli::parse();
-    // What `dev` prints is its result; the gate's own log would bury it.
-    logs::init(if matches!(cli.command, Command::Dev(_)) { "warn" } else { "info" });
+    // `dev` says for itself where logs go: they would be in the way of what it draws.
+    if !matches!(cli.command, Command::Dev(_)) {
+        logs::init("info");
+    }
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),
