@@ -3,6 +3,7 @@
 mod ground;
 mod screen;
 mod view;
+mod why;
 
 use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::PathBuf;
@@ -127,10 +128,12 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
-    let plan = GatePlan { settings: &settings, policies, schemas: Schemas::default(), follow: None, metrics, check: ground.check };
+    let plan =
+        GatePlan { settings: &settings, policies, schemas: Schemas::default(), follow: None, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Lines::new(args.output, Arc::clone(&stop));
-    let start = Start { ground: &ground, metrics: format!("http://{}/metrics", gate.address()), policies: &names, rate: args.rate };
+    let start =
+        Start { ground: &ground, metrics: format!("http://{}/metrics", gate.address()), policies: &names, rate: args.rate };
     let view = (drawn == Drawn::OnTerminal || args.picture.is_some()).then(|| View::new(about(&start)));
     if drawn == Drawn::Nowhere {
         lines.start(&start);

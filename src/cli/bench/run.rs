@@ -228,7 +228,8 @@ impl<'a> Bench<'a> {
     ) -> Result<Vec<Work<'static>>, String> {
         let outputs = ["a", "b", "c"].map(|name| format!("{}{run}-{name}", self.prefix));
         for output in &outputs {
-            create(&client(&settings.kafka), output, one_copy(i32::from(settings.topics.lanes)), &[]).map_err(|error| error.to_string())?;
+            create(&client(&settings.kafka), output, one_copy(i32::from(settings.topics.lanes)), &[])
+                .map_err(|error| error.to_string())?;
         }
         let clients = ClientSettings { group: format!("{}copy", settings.topics.prefix), ..clients.clone() };
         Ok((0..self.args.workers)

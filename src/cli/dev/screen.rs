@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::ground::Ground;
 use super::view::{cut, width};
+use super::why::why;
 use crate::cli::run::TopicCheck;
 use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, paint, thousands};
 use crate::dev::happening::{DeadLetter, Duplicate, Finding, Happening, Held};
@@ -17,8 +18,10 @@ use crate::dev::summary::{BANDS, Counts};
 use crate::dev::watcher::News;
 
 const PLAIN: Style = Style::new();
-/// A line about a held decision fits a terminal of so many columns.
+/// A line about what happened fits a terminal of so many columns.
 const COLUMNS: usize = 120;
+/// What is left of them after the time and the kind.
+const AFTER_KIND: usize = COLUMNS - "17:03:21  DEAD LETTER  ".len();
 
 /// Where the news goes.
 pub struct Lines {
@@ -159,25 +162,21 @@ fn line(happening: &Happening) -> Option<String> {
         Happening::Held(held) => {
             let Held { at, band, score, .. } = held;
             let event = held.event_id.as_deref().unwrap_or("(no event id)");
-            let before = format!("{}  HELD         {band:8} {score:5.1}  {event:23}  ", clock(at));
-            let why = cut(&sentences(held), COLUMNS.saturating_sub(width(&before)));
+            let before = format!("{band:8} {score:5.1}  {event:23}  ");
+            let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
+            let why = why(&sentences, AFTER_KIND.saturating_sub(width(&before)));
             let band = paint(band_style(band), format_args!("{band:8} {score:5.1}"));
             Some(format!("{}  {}  {band}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
         }
         Happening::Duplicate(Duplicate { at, event_id, of }) => {
-            let what = format!("{event_id}  Seen before with the same content (decision {of}); nothing is decided again.");
-            Some(format!("{}  {}  {what}", clock(at), paint(FAINT, "DUPLICATE  ")))
+            let what = format!("{event_id}  Seen before with the same content (decision {of}); not decided again.");
+            Some(format!("{}  {}  {}", clock(at), paint(FAINT, "DUPLICATE  "), cut(&what, AFTER_KIND)))
         }
         Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {
-            let what = format!("{}  {place}: {detail}", paint(STRONG, code));
-            Some(format!("{}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER")))
+            let what = cut(&format!("{place}: {detail}"), AFTER_KIND.saturating_sub(width(code) + 2));
+            Some(format!("{}  {}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER"), paint(STRONG, code)))
         }
     }
-}
-
-fn sentences(held: &Held) -> String {
-    let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
-    sentences.join(" ")
 }
 
 /// The same for programs.

@@ -6,6 +6,8 @@ mod keys;
 mod model;
 mod picture;
 mod style;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::io;
@@ -26,8 +28,8 @@ use crate::telemetry::health::Health;
 use crate::telemetry::logs::LogLines;
 use keys::Wish;
 pub use model::About;
-pub use text::{cut, width};
 use model::{Model, Percentiles, Play, Stage};
+pub use text::{cut, width};
 
 /// How long a change may wait to be seen.
 const FRAME: Duration = Duration::from_millis(100);
@@ -100,6 +102,7 @@ impl View {
             };
             if self.changed.swap(false, Ordering::AcqRel) {
                 let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+                model.played = sources.course.played.load(Ordering::Acquire);
                 let size = screen.0.size()?;
                 model.resize(size.width, size.height);
                 screen.0.draw(|frame| draw::draw(&model, frame))?;

@@ -65,7 +65,12 @@ fn why(case: &Case, columns: usize) -> Vec<Line<'static>> {
         lines.extend(wrap(&finding.sentence, columns.saturating_sub(2)).into_iter().map(|text| Line::raw(format!("  {text}"))));
     }
     lines.push(Line::default());
-    lines.extend(labelled("opened, due", &format!("{}, {}", held.at, held.due_at.as_deref().unwrap_or("-")), columns, Style::new()));
+    lines.extend(labelled(
+        "opened, due",
+        &format!("{}, {}", held.at, held.due_at.as_deref().unwrap_or("-")),
+        columns,
+        Style::new(),
+    ));
     lines.extend(labelled("decision", &held.decision_id, columns, Style::new()));
     lines
 }
@@ -120,7 +125,8 @@ fn event(case: &Case, columns: usize) -> Vec<Line<'static>> {
     }
     let mut lines = heading("What was sent, from the dead letters").to_vec();
     match &case.dead_letter {
-        None => lines.push(Line::styled("The event is too large to stand in the case, or its dead letter was not read.", style::FAINT)),
+        None => lines
+            .push(Line::styled("The event is too large to stand in the case, or its dead letter was not read.", style::FAINT)),
         Some(dead_letter) => {
             let said = format!("{}: {}", dead_letter.code, dead_letter.detail);
             lines.extend(wrap(&said, columns).into_iter().map(|text| Line::styled(text, style::WRONG)));
@@ -146,7 +152,7 @@ fn json(text: &str, columns: usize) -> Vec<Line<'static>> {
         let pieces = wrap(line.trim_start(), within).into_iter().enumerate();
         pieces.map(|(place, piece)| coloured(&format!("{}{piece}", " ".repeat(indent)), place)).collect::<Vec<_>>()
     };
-    laid_out(text).into_iter().flat_map(wrapped).collect()
+    laid_out(text, columns).into_iter().flat_map(wrapped).collect()
 }
 
 fn coloured(line: &str, place: usize) -> Line<'static> {

@@ -10,14 +10,15 @@ use super::case;
 use super::model::{Case, Model, Opened, Play, Stage};
 use super::style;
 use super::text::{bar, cut, width, wrap};
+use crate::cli::dev::why::why;
 use crate::cli::terminal::thousands;
 use crate::dev::summary::{BANDS, Counts};
 
 /// Below this nothing useful fits.
 const LEAST: (u16, u16) = (60, 16);
 /// Rows of both panels.
-const PANEL_LEAST: u16 = 8;
-const PANEL_MOST: u16 = 13;
+const PANEL_LEAST: u16 = 9;
+const PANEL_MOST: u16 = 12;
 /// From here on a case takes one line instead of two.
 const WIDE: usize = 160;
 /// What stands before a bar.
@@ -113,10 +114,7 @@ fn rule(heading: &str, columns: usize) -> Line<'static> {
 /// `heading`, a number, something about it, and a bar.
 fn counted(heading: &str, number: u64, about: &str, of_bar: (String, Style)) -> Line<'static> {
     let (drawn, style) = of_bar;
-    Line::from(vec![
-        Span::raw(format!(" {heading:11}{:>8} {about:>8}  ", thousands(number))),
-        Span::styled(drawn, style),
-    ])
+    Line::from(vec![Span::raw(format!(" {heading:11}{:>8} {about:>8}  ", thousands(number))), Span::styled(drawn, style)])
 }
 
 fn outcomes(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'static>> {
@@ -128,14 +126,13 @@ fn outcomes(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'sta
     let waits = if waiting > 0 { format!("{} wait", thousands(waiting)) } else { String::new() };
     let mut lines = vec![
         rule("decisions", columns),
-        counted("consumed", counts.played, &waits, (String::new(), Style::new())),
+        counted("played", counts.played, &waits, (String::new(), Style::new())),
         counted("decided", counts.decided, &format!("{:.1}/s", model.rate()), (curve(model, room), style::CURVE)),
         counted("released", counts.released, &percent(counts.released), (bar(part(counts.released), room), style::RELEASED)),
         counted("held", counts.held, &percent(counts.held), (bar(part(counts.held), room), style::HELD)),
     ];
     let of_band = |band: &str| counts.bands.get(band).copied().unwrap_or(0);
     let most = BANDS.iter().map(|band| of_band(band)).max().unwrap_or(0).max(1);
-    // Three bands fit in the lowest panel, with "low" beside "normal".
     for band in BANDS {
         let drawn = bar(of_band(band) as f64 / most as f64, room);
         lines.push(counted(&format!("  {band}"), of_band(band), "", (drawn, style::band(band))));
@@ -170,19 +167,11 @@ fn findings(counts: &Counts<'_>, columns: usize, rows: usize) -> Vec<Line<'stati
 }
 
 fn below(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'static>> {
-    let of = |finding: &str| counts.findings.get(finding).copied().unwrap_or(0);
-    let special = format!(
-        " {} duplicates · {} conflicting · {} unreadable · {}",
-        thousands(counts.duplicates),
-        thousands(of("conflicting-duplicate")),
-        thousands(counts.dead_letters),
-        model.trail()
-    );
-    let ages = model.ages();
     let good = model.trails.altered + model.trails.broken == 0;
+    let special = format!(" {} duplicates · {}", thousands(counts.duplicates), model.trail());
     vec![
         Line::styled(cut(&special, columns - 1), if good { Style::new() } else { style::WRONG }),
-        Line::raw(cut(&if ages.is_empty() { String::new() } else { format!(" {ages}") }, columns - 1)),
+        Line::raw(format!(" {}", cut(&model.ages(), columns - 2))),
     ]
 }
 
@@ -200,7 +189,9 @@ fn cases(model: &Model, columns: usize, rows: usize) -> Vec<Line<'static>> {
         lines.extend(if each == 1 { one_line(case, marked, columns) } else { two_lines(case, marked, columns) });
     }
     if model.cases.is_empty() {
-        lines.push(Line::styled(" nothing yet", style::FAINT));
+        let nothing =
+            if model.stage == Stage::Joining { "nothing yet: the gate joins its consumer group" } else { "nothing yet" };
+        lines.push(Line::styled(format!(" {nothing}"), style::FAINT));
     }
     lines
 }
@@ -210,13 +201,16 @@ fn clock(at: &str) -> &str {
     at.get(11..19).unwrap_or("        ")
 }
 
-/// All reasons; of what could not be read, what is wrong with it.
-fn why(case: &Case) -> String {
+/// All reasons, as far as they fit; of what could not be read, what is wrong with it.
+fn reasons(case: &Case, columns: usize) -> String {
     let sentences = case.held.findings.iter().map(|finding| match &case.dead_letter {
-        Some(dead_letter) if finding.trigger == "unreadable" => format!("Unreadable, {}: {}.", dead_letter.code, dead_letter.detail),
+        Some(dead_letter) if finding.trigger == "unreadable" => {
+            format!("Unreadable, {}: {}.", dead_letter.code, dead_letter.detail)
+        }
         _ => finding.sentence.clone(),
     });
-    sentences.collect::<Vec<_>>().join(" ")
+    let sentences: Vec<String> = sentences.collect();
+    why(&sentences.iter().map(String::as_str).collect::<Vec<_>>(), columns)
 }
 
 /// The marked line's beginning, its band and score, the model and the event id.
@@ -238,15 +232,15 @@ fn two_lines(case: &Case, marked: bool, columns: usize) -> Vec<Line<'static>> {
     let base = if marked { style::MARKED } else { Style::new() };
     let mut first = Line::from(named(case, marked).to_vec());
     first.push_span(Span::styled(" ".repeat(columns.saturating_sub(first.width())), base));
-    vec![first, Line::raw(format!("   {}", cut(&why(case), columns.saturating_sub(4))))]
+    vec![first, Line::raw(format!("   {}", reasons(case, columns.saturating_sub(4))))]
 }
 
 fn one_line(case: &Case, marked: bool, columns: usize) -> Vec<Line<'static>> {
     let base = if marked { style::MARKED } else { Style::new() };
     let mut line = Line::from(named(case, marked).to_vec());
     let room = columns.saturating_sub(line.width() + 1);
-    let why = cut(&why(case), room);
-    line.push_span(Span::styled(format!("{why}{}", " ".repeat(room.saturating_sub(width(&why)))), base));
+    let reasons = reasons(case, room);
+    line.push_span(Span::styled(format!("{reasons}{}", " ".repeat(room.saturating_sub(width(&reasons)))), base));
     vec![line]
 }
 
@@ -257,7 +251,7 @@ const MAIN_KEYS: [(&str, &str); 8] = [
     ("Enter", "open"),
     ("b", "broken"),
     ("l", "large"),
-    ("d", "duplicate"),
+    ("d", "repeat"),
     ("?", "help"),
 ];
 const CASE_KEYS: [(&str, &str); 4] = [("Esc", "back"), ("↑↓", "scroll"), ("PgUp PgDn", "page"), ("q", "quit")];
@@ -310,12 +304,12 @@ const HELP: [(&str, &str); 9] = [
 
 fn draw_help(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let (columns, rows) = (72.min(area.width), 15.min(area.height));
-    let inside =
-        Rect { x: (area.width - columns) / 2, y: (area.height - rows) / 2, width: columns, height: rows };
+    let inside = Rect { x: (area.width - columns) / 2, y: (area.height - rows) / 2, width: columns, height: rows };
     let mut lines = vec![rule("keys", usize::from(columns))];
-    lines.extend(HELP.iter().map(|(key, does)| {
-        Line::from(vec![Span::styled(format!("  {key:11}"), style::KEY), Span::raw((*does).to_owned())])
-    }));
+    lines.extend(
+        HELP.iter()
+            .map(|(key, does)| Line::from(vec![Span::styled(format!("  {key:11}"), style::KEY), Span::raw((*does).to_owned())])),
+    );
     let room = usize::from(columns) - 3;
     lines.push(Line::default());
     lines.push(Line::raw(cut(&format!("  policies  {}", model.about.policies.join(", ")), room)));

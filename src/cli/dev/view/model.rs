@@ -154,7 +154,8 @@ impl Model {
                     Happening::Decided(_) => {}
                     Happening::Held(held) => self.held(held),
                     Happening::Duplicate(duplicate) => {
-                        self.latest = format!("duplicate: {} came again with the same bytes; not decided again", duplicate.event_id);
+                        self.latest =
+                            format!("duplicate: {} came again with the same bytes; not decided again", duplicate.event_id);
                     }
                     Happening::DeadLetter(dead_letter) => self.dead_letter(dead_letter),
                 }
@@ -236,9 +237,9 @@ impl Model {
         let ages = self.summary.counts(self.played).age_ms;
         let decided = ages.p50.zip(ages.p99).map(|(p50, p99)| format!("decided after p50 {p50} ms, p99 {p99} ms"));
         let shown = |millis: f64| if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") };
-        let committed = self.committed.map(|committed| {
-            format!("committed after p50 ≈ {} ms, p99 ≈ {} ms", shown(committed.p50), shown(committed.p99))
-        });
+        let committed = self
+            .committed
+            .map(|committed| format!("committed after p50 ≈ {} ms, p99 ≈ {} ms", shown(committed.p50), shown(committed.p99)));
         [decided, committed].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
@@ -246,10 +247,10 @@ impl Model {
     #[must_use]
     pub fn trail(&self) -> String {
         let Trails { read, chains, altered, broken } = &self.trails;
-        let what = format!("{} entries in {} chains", thousands(*read), chains.len());
+        let what = format!("audit: {} entries, {} chains", thousands(*read), chains.len());
         match (altered, broken) {
-            (0, 0) => format!("{what}: every hash and every link is right"),
-            _ => format!("{what}: {altered} altered, {broken} do not follow the one before"),
+            (0, 0) => format!("{what}, every hash and link checked ✓"),
+            _ => format!("{what}; ✗ {altered} altered, {broken} do not follow the one before"),
         }
     }
 }

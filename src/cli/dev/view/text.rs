@@ -42,7 +42,9 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         let fits = fitting(rest, columns.max(1));
         let fits = if fits.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { fits };
         let indent = fits.len() - fits.trim_start().len();
-        let end = fits[indent..].rfind(' ').map_or(fits.len(), |space| indent + space + 1);
+        let at_word = rest[fits.len()..].starts_with(' ');
+        let space = fits[indent..].rfind(' ').filter(|_| !at_word);
+        let end = space.map_or(fits.len(), |space| indent + space + 1);
         lines.push(rest[..end].trim_end().to_owned());
         rest = rest[end..].trim_start();
     }
@@ -50,51 +52,90 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// JSON with a member a line. Only space between tokens changes: every number and string stays as it is written. What is no
-/// JSON comes out in some shape, never lost.
-pub fn laid_out(json: &str) -> Vec<String> {
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let mut letters = json.chars().peekable();
-    let indent = |depth: usize| "  ".repeat(depth.min(16));
-    while let Some(letter) = letters.next() {
-        if in_string {
-            line.push(letter);
-            in_string = escaped || letter != '"';
-            escaped = !escaped && letter == '\\';
-            continue;
+/// JSON in lines of at most so many columns where that can be: an object or a list that fits stands in one line. Only the space
+/// between tokens changes: every number and string stays as it is written. What is no JSON comes out in some shape, never lost.
+pub fn laid_out(json: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    lay_out(&flat(json), 0, columns, &mut lines);
+    lines
+}
+
+/// Deeper levels are not indented further.
+const INDENT_MAX: usize = 32;
+
+fn lay_out(flat: &str, indent: usize, columns: usize, lines: &mut Vec<String>) {
+    let margin = " ".repeat(indent.min(INDENT_MAX));
+    let open = flat.find(['{', '[']).filter(|open| {
+        // Only of this member's own value, not within a string.
+        let before = &flat[..*open];
+        let inside = flat[*open + 1..].trim_end_matches(',');
+        (before.is_empty() || before.ends_with("\": ")) && inside.len() > 1 && inside.ends_with(['}', ']'])
+    });
+    match open {
+        Some(open) if width(flat) + margin.len() > columns && indent <= INDENT_MAX => {
+            let (head, rest) = flat.split_at(open + 1);
+            let closed = rest.trim_end_matches(',');
+            let (inner, close) = closed.split_at(closed.len() - 1);
+            lines.push(format!("{margin}{head}"));
+            for member in members(inner) {
+                lay_out(member, indent + 2, columns, lines);
+            }
+            lines.push(format!("{margin}{close}{}", &rest[closed.len()..]));
+        }
+        _ => lines.push(format!("{margin}{flat}")),
+    }
+}
+
+/// Whether letter after letter lies within a string, and how deep.
+#[derive(Default)]
+struct Scan {
+    in_string: bool,
+    escaped: bool,
+    depth: usize,
+}
+
+impl Scan {
+    /// Takes the next letter; whether it is one of JSON's own.
+    fn is_structure(&mut self, letter: char) -> bool {
+        if self.in_string {
+            self.in_string = self.escaped || letter != '"';
+            self.escaped = !self.escaped && letter == '\\';
+            return false;
         }
         match letter {
-            '"' => {
-                in_string = true;
-                line.push(letter);
-            }
-            '{' | '[' => {
-                line.push(letter);
-                while letters.next_if(|next| next.is_whitespace()).is_some() {}
-                if let Some(close) = letters.next_if(|next| matches!(next, '}' | ']')) {
-                    line.push(close);
-                } else {
-                    depth += 1;
-                    lines.push(std::mem::replace(&mut line, indent(depth)));
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                lines.push(std::mem::replace(&mut line, indent(depth)));
-                line.push(letter);
-            }
-            ',' => {
-                line.push(letter);
-                lines.push(std::mem::replace(&mut line, indent(depth)));
-            }
-            ':' => line.push_str(": "),
-            _ if letter.is_whitespace() => {}
-            _ => line.push(letter),
+            '"' => self.in_string = true,
+            '{' | '[' => self.depth += 1,
+            '}' | ']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        letter != '"'
+    }
+}
+
+/// JSON in one line, with a space after each comma and colon.
+fn flat(json: &str) -> String {
+    let (mut scan, mut flat) = (Scan::default(), String::with_capacity(json.len() + json.len() / 8));
+    for letter in json.chars() {
+        match scan.is_structure(letter) {
+            true if letter.is_whitespace() => {}
+            true if matches!(letter, ',' | ':') => flat.extend([letter, ' ']),
+            _ => flat.push(letter),
         }
     }
-    lines.push(line);
-    lines
+    flat
+}
+
+/// The members of an object or list, each with its comma.
+fn members(inner: &str) -> Vec<&str> {
+    let (mut scan, mut members, mut start) = (Scan::default(), Vec::new(), 0);
+    for (at, letter) in inner.char_indices() {
+        if scan.is_structure(letter) && letter == ',' && scan.depth == 0 {
+            members.push(inner[start..=at].trim_start());
+            start = at + 1;
+        }
+    }
+    members.push(inner[start..].trim_start());
+    members
 }
 
 /// A bar of so many columns, `part` of it filled, to an eighth of a column.
@@ -137,12 +178,31 @@ mod tests {
     #[test]
     fn json_is_laid_out_as_it_is_written() {
         let json = r#"{"a":1.10,"b":{"c":"x,{\"y\"}: z","d":[]},"e":[1,2],"f":{ }}"#;
-        let lines = laid_out(json);
-        assert_eq!(lines[1], "  \"a\": 1.10,");
-        assert_eq!(lines.len(), 11);
-        let again: String = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("").replace("\": ", "\":");
-        assert_eq!(again.replace("\\\":", "\\\": ").len(), json.len(), "{again}");
-        assert!(laid_out("no { json").len() == 2 && laid_out("}}]").len() == 4);
+        assert_eq!(laid_out(json, 200), [r#"{"a": 1.10, "b": {"c": "x,{\"y\"}: z", "d": []}, "e": [1, 2], "f": {}}"#]);
+        let lines = [
+            "{",
+            r#"  "a": 1.10,"#,
+            r#"  "b": {"#,
+            r#"    "c": "x,{\"y\"}: z","#,
+            r#"    "d": []"#,
+            "  },",
+            r#"  "e": [1, 2],"#,
+            r#"  "f": {}"#,
+            "}",
+        ];
+        assert_eq!(laid_out(json, 24), lines);
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(laid_out(&deep, 20).concat().replace(' ', ""), deep);
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_lost() {
+        for text in ["", "no { json", "}}]", "{", "[,", "\"open", "{\"a\":{", "{]", "a\": {,,"] {
+            for columns in [0, 1, 5] {
+                let kept = |text: &str| text.replace(' ', "");
+                assert_eq!(kept(&laid_out(text, columns).concat()), kept(text));
+            }
+        }
     }
 
     #[test]
