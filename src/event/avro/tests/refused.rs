@@ -201,15 +201,3 @@ fn a_fingerprint_that_schemas_of_different_meaning_share_finds_none_of_them() {
         assert!((1..=3).all(|id| schemas.by_id(id).is_some()) && schemas.by_id(4).is_none());
     }
 }
-
-#[test]
-fn where_no_schema_is_known_nothing_is_taken_for_avro() {
-    let limits = Limits { max_bytes: 1_000, max_depth: 8, max_fields: 100 };
-    let code = |schemas: Schemas| {
-        let mut decoder = Decoder::new(Arc::new(Plan::default()), limits).with_schemas(Arc::new(schemas));
-        decoder.decode(&[0, 0, 0, 0, 9, 4, 2]).expect_err("no event").code
-    };
-    assert_eq!(code(Schemas::default()), Code::NotJson);
-    let some = Schemas::read(&[("7.avsc".to_owned(), NATIVE.to_owned())]).expect("the native schema");
-    assert_eq!(code(some), Code::UnknownSchema);
-}
