@@ -116,7 +116,7 @@ fn sentences_use_labels_that_the_firing_alert_has() {
         let samples: Vec<&Value> = firing.flat_map(|test| list(&test["promql_expr_test"][1]["exp_samples"])).collect();
         for label in wanted {
             let has = |sample: &&Value| text(&sample["labels"]).contains(&format!("{label}=\""));
-            assert!(samples.iter().all(|sample| has(&sample)), "{name} fires without the label {label:?}");
+            assert!(samples.iter().all(has), "{name} fires without the label {label:?}");
         }
     }
 }

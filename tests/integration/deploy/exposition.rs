@@ -13,7 +13,7 @@ use super::queries::metric_of;
 use super::tools::{assert_clean, scratch, tool};
 use super::{alerts, dashboard, text};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `jidoka dev` while it decides.
 struct Dev {

@@ -1,6 +1,7 @@
 //! What `deploy/` says agrees with what is built and tested.
 
 mod alerts;
+mod compose;
 mod dashboard;
 mod exposition;
 mod queries;
@@ -62,29 +63,6 @@ fn compose_runs_the_kafka_that_the_tests_run() {
     let tested = between(POM, "<kafka.version>", "<");
     let images: Vec<&str> = COMPOSE.lines().filter_map(|line| line.trim().strip_prefix("image: apache/kafka:")).collect();
     assert!(!images.is_empty() && images.iter().all(|image| *image == tested), "{images:?}, tested is {tested}");
-}
-
-#[test]
-fn compose_understands_its_file() {
-    let Some(mut compose) = tool("docker-compose") else { return };
-    assert_clean(compose.arg("-f").arg(path("compose.yaml")).args(["config", "-q"]));
-}
-
-#[test]
-fn compose_mounts_what_is_there_and_prometheus_scrapes_a_service() {
-    let compose = yaml("compose.yaml");
-    let services = compose["services"].as_object().expect("services by name");
-    let volumes = services.values().filter_map(|service| service.get("volumes")).flat_map(list);
-    for volume in volumes {
-        let (from, _) = text(volume).split_once(':').expect("a folder of ours, and where it goes");
-        assert!(path(from).exists(), "there is no {from}");
-    }
-    for job in list(&yaml("prometheus/prometheus.yaml")["scrape_configs"]) {
-        for target in list(&job["static_configs"]).iter().flat_map(|config| list(&config["targets"])) {
-            let (host, _) = text(target).split_once(':').expect("host:port");
-            assert!(services.contains_key(host), "compose has no service {host}");
-        }
-    }
 }
 
 #[test]

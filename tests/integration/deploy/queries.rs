@@ -1,4 +1,4 @@
-//! What a query in PromQL asks for: which metrics, by which labels. Enough of the language to hold its names against the table.
+//! What a query in `PromQL` asks for: which metrics, by which labels. Enough of the language to hold its names against the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
