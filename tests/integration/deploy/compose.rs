@@ -64,6 +64,10 @@ fn jidoka_takes_what_its_services_tell_it() {
 /// Starts `service` as its container would.
 fn start(name: &str, service: &Value) -> Child {
     let root = scratch().join("compose").join(name);
+    // What an earlier run copied would be found in place of what is missing now.
+    if root.exists() {
+        fs::remove_dir_all(&root).expect("a folder in target/tmp");
+    }
     for (from, to) in list(&service["volumes"]).iter().map(mount) {
         copy(&path(from), &inside(&root, to));
     }
