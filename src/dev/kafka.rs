@@ -145,12 +145,12 @@ impl Drop for Kafka {
     }
 }
 
-fn arguments(jars: &Path, folder: &Path) -> [OsString; 6] {
+fn arguments(jars: &Path, folder: &Path) -> [OsString; 7] {
     let mut logging = OsString::from("-Dlog4j2.configurationFile=");
     logging.push(folder.join("log4j2.properties"));
-    let small = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].map(OsString::from);
-    let [heap, collector, compiler] = small;
-    [heap, collector, compiler, logging, "-cp".into(), jars.join("*").into_os_string()]
+    let small = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"].map(OsString::from);
+    let [heap, collector, compiler, counters] = small;
+    [heap, collector, compiler, counters, logging, "-cp".into(), jars.join("*").into_os_string()]
 }
 
 /// The `java` of `JAVA_HOME`, or the first on the path.

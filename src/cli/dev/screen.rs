@@ -169,7 +169,7 @@ fn line(happening: &Happening) -> Option<String> {
             Some(format!("{}  {}  {band}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
         }
         Happening::Duplicate(Duplicate { at, event_id, of }) => {
-            let what = format!("{event_id}  Seen before with the same content (decision {of}); not decided again.");
+            let what = format!("{event_id}  Seen before with the same content; not decided again (decision {of}).");
             Some(format!("{}  {}  {}", clock(at), paint(FAINT, "DUPLICATE  "), cut(&what, AFTER_KIND)))
         }
         Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {

@@ -303,7 +303,7 @@ const HELP: [(&str, &str); 9] = [
 ];
 
 fn draw_help(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let (columns, rows) = (72.min(area.width), 15.min(area.height));
+    let (columns, rows) = (78.min(area.width), 15.min(area.height));
     let inside = Rect { x: (area.width - columns) / 2, y: (area.height - rows) / 2, width: columns, height: rows };
     let mut lines = vec![rule("keys", usize::from(columns))];
     lines.extend(
