@@ -45,7 +45,9 @@ shows what jidoka does, not what it guarantees. --real and --bootstrap run the g
 login is for `jidoka run`.
 
 The events are real: UCI Adult (Becker, Kohavi 1996) and UCI Default of Credit Card Clients (Yeh 2009), both CC BY 4.0. Of
-every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule of their policy.
+every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule.
+
+On a terminal it is drawn; ? shows the keys. Elsewhere, or with --plain, it prints lines.
 
 Exit codes: 0 ended as asked; 1 it failed; 2 wrong usage.
 
@@ -86,7 +88,8 @@ pub struct DevArgs {
 /// Runs the command.
 #[must_use]
 pub fn run(args: &DevArgs) -> Exit {
-    let on_terminal = stdout().is_terminal() && stdin().is_terminal();
+    let can_draw = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+    let on_terminal = stdout().is_terminal() && stdin().is_terminal() && can_draw;
     let drawn = on_terminal && !args.plain && args.output == Output::Text && args.picture.is_none();
     let logs = if drawn {
         logs::init_kept("warn")
@@ -144,10 +147,11 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let sources = Sources { course: &course, health: &health, commit_age, logs };
     let run = Run { args, settings: &settings, ground: &ground, course: &course, audience: &audience };
     let summary = run.with_view(gate, &sources, drawn)?;
+    let played = course.played.load(Ordering::Acquire);
     if let (Some(file), Some(view)) = (&args.picture, &view) {
-        view.write_picture(file).map_err(|error| failed(format!("Cannot write {}: {error}", file.display())))?;
+        view.write_picture(file, played).map_err(|error| failed(format!("Cannot write {}: {error}", file.display())))?;
     }
-    lines.end(&summary.counts(course.played.load(Ordering::Acquire)), ground.stays.as_deref());
+    lines.end(&summary.counts(played), ground.stays.as_deref());
     match args.once {
         Some(once) if !summary.is_complete(once) => Err(failed(format!("Ended before all of {once} events were decided."))),
         _ => Ok(()),

@@ -110,9 +110,14 @@ pub struct DeadLetter {
     pub detail: String,
     /// Where the original lies: topic/partition and offset.
     pub place: String,
-    /// The original, as text.
+    /// The original's beginning, as text.
     pub original: String,
+    /// How long the original was, in bytes.
+    pub original_size: String,
 }
+
+/// So much of an original is kept to be shown.
+const ORIGINAL_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -180,7 +185,8 @@ pub fn dead_letter<'h>(at: Option<Timestamp>, original: &[u8], header: impl Fn(&
         code: text("jidoka-error-code"),
         detail: text("jidoka-error-detail"),
         place,
-        original: String::from_utf8_lossy(original).into_owned(),
+        original: String::from_utf8_lossy(&original[..original.len().min(ORIGINAL_BYTES_MAX)]).into_owned(),
+        original_size: text("jidoka-original-size"),
     })
 }
 

@@ -39,6 +39,9 @@ const INTERRUPTED: i32 = 130;
 /// The screen that pictures show.
 const PICTURE: (u16, u16) = (112, 34);
 
+/// The terminal is no longer ours: nothing more is drawn.
+static GIVEN_BACK: AtomicBool = AtomicBool::new(false);
+
 /// What the view asks while it runs.
 pub struct Sources<'s> {
     /// What the player, the gate and the watcher tell each other.
@@ -100,6 +103,10 @@ impl View {
                 std::thread::sleep(FRAME);
                 continue;
             };
+            if GIVEN_BACK.load(Ordering::Acquire) {
+                std::thread::sleep(FRAME);
+                continue;
+            }
             if self.changed.swap(false, Ordering::AcqRel) {
                 let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
                 model.played = sources.course.played.load(Ordering::Acquire);
@@ -159,13 +166,14 @@ impl View {
         }
     }
 
-    /// Writes what the view shows at this moment as a picture.
+    /// Writes what the view shows, now that so many events were played, as a picture.
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn write_picture(&self, file: &Path) -> io::Result<()> {
+    pub fn write_picture(&self, file: &Path, played: u64) -> io::Result<()> {
         let mut terminal = Terminal::new(TestBackend::new(PICTURE.0, PICTURE.1)).expect("memory can be drawn to");
-        let model = self.model();
+        let mut model = self.model();
+        model.played = played;
         terminal.draw(|frame| draw::draw(&model, frame)).expect("memory can be drawn to");
         std::fs::write(file, picture::svg(terminal.backend().buffer()))
     }
@@ -180,14 +188,25 @@ impl Screen {
     /// # Errors
     /// Where it cannot be set up.
     pub fn open() -> io::Result<Self> {
-        before_leaving(ratatui::restore);
-        // Restores by itself in a panic.
-        ratatui::try_init().map(Self)
+        before_leaving(give_back);
+        // In a panic of any thread it restores the terminal before the panic is told.
+        let terminal = ratatui::try_init()?;
+        let told = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            GIVEN_BACK.store(true, Ordering::Release);
+            told(panic);
+        }));
+        Ok(Self(terminal))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        give_back();
     }
+}
+
+fn give_back() {
+    GIVEN_BACK.store(true, Ordering::Release);
+    ratatui::restore();
 }

@@ -43,12 +43,13 @@ impl Terminal {
         let shown = Arc::new(Mutex::new(Parser::new(side(24), side(80), 0)));
         let (mut reader, parser) = (pair.master.try_clone_reader().expect("it can be read"), Arc::clone(&shown));
         // Ends with the terminal.
-        std::thread::spawn(move || {
+        let read = move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
                 parser.lock().expect("no test panics with it").process(&bytes[..count]);
             }
-        });
+        };
+        std::thread::Builder::new().name("terminal".to_owned()).spawn(read).expect("a thread");
         let keys = pair.master.take_writer().expect("it can be written to");
         Self { master: pair.master, keys, child, shown }
     }

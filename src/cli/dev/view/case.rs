@@ -130,7 +130,7 @@ fn event(case: &Case, columns: usize) -> Vec<Line<'static>> {
         Some(dead_letter) => {
             let said = format!("{}: {}", dead_letter.code, dead_letter.detail);
             lines.extend(wrap(&said, columns).into_iter().map(|text| Line::styled(text, style::WRONG)));
-            lines.push(Line::styled(format!("{}, {} bytes:", dead_letter.place, dead_letter.original.len()), style::FAINT));
+            lines.push(Line::styled(format!("{}, {} bytes:", dead_letter.place, dead_letter.original_size), style::FAINT));
             lines.extend(wrap(&dead_letter.original, columns).into_iter().map(Line::raw));
         }
     }

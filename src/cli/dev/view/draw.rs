@@ -140,12 +140,12 @@ fn outcomes(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'sta
     lines
 }
 
-/// Decisions in each of the last seconds.
+/// Decisions in each of the last seconds. The highest leaves some room, so that a steady rate is no bar.
 fn curve(model: &Model, columns: usize) -> String {
-    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const LEVELS: [char; 6] = ['▁', '▂', '▃', '▄', '▅', '▆'];
     let most = model.seconds.iter().copied().max().unwrap_or(0).max(1);
     let last = model.seconds.iter().rev().take(columns).rev();
-    last.map(|number| LEVELS[usize::try_from(number * 7 / most).unwrap_or(7).min(7)]).collect()
+    last.map(|number| LEVELS[usize::try_from(number * 5 / most).unwrap_or(0).min(5)]).collect()
 }
 
 fn findings(counts: &Counts<'_>, columns: usize, rows: usize) -> Vec<Line<'static>> {

@@ -223,12 +223,12 @@ impl Model {
 
     /// What somebody asked the player for.
     pub fn asked_for(&mut self, extra: Extra) {
-        self.latest = match extra {
+        let said = match extra {
             Extra::Broken => "you sent an event that cannot be read …",
             Extra::LargeAmount => "you sent an event about a large amount …",
             Extra::Duplicate => "you sent the last event once more …",
-        }
-        .to_owned();
+        };
+        said.clone_into(&mut self.latest);
     }
 
     /// How long it took from append to commit, and to decision, as far as that is known.

@@ -82,6 +82,10 @@ impl Run {
                 while wide >= 1.0 && letters.next_if(|(_, next)| *next == letter).is_some() {
                     wide += 1.0;
                 }
+                // The last, narrower piece of a bar, without a seam.
+                if let Some((_, last)) = letters.next_if(|(_, next)| letter == '█' && ('▉'..='▏').contains(next)) {
+                    wide += shape(last.encode_utf8(&mut [0; 4])).map_or(0.0, |[_, _, wide, _]| wide);
+                }
                 let x = x + (place as f64 + left) * CELL.0;
                 let (y, wide, high) = (y + top * CELL.1, wide * CELL.0, high * CELL.1);
                 add(format_args!(
@@ -93,17 +97,23 @@ impl Run {
         }
         let bold = if self.bold { " font-weight=\"bold\"" } else { "" };
         let underlined = if self.underlined { " text-decoration=\"underline\"" } else { "" };
-        let text = self.text.trim_end();
-        let leading = text.len() - text.trim_start().len();
-        let letters = text.trim_start().chars().count() as f64;
-        add(format_args!(
-            "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" xml:space=\"preserve\" fill=\"{}\"{bold}{underlined}>{}</text>\n",
-            x + leading as f64 * CELL.0,
-            y + CELL.1 * 0.75,
-            letters * CELL.0,
-            self.ink,
-            escaped(text.trim_start())
-        ));
+        // Words apart from each other where they are columns: not every reader keeps runs of spaces as wide as they are.
+        let mut at = 0;
+        for words in self.text.split("  ") {
+            let leading = words.len() - words.trim_start().len();
+            let (text, letters) = (words.trim(), words.trim().chars().count() as f64);
+            if !text.is_empty() {
+                add(format_args!(
+                    "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" fill=\"{}\"{bold}{underlined}>{}</text>\n",
+                    x + f64::from(at + u16::try_from(leading).unwrap_or(0)) * CELL.0,
+                    y + CELL.1 * 0.75,
+                    letters * CELL.0,
+                    self.ink,
+                    escaped(text)
+                ));
+            }
+            at += u16::try_from(words.chars().count() + 2).unwrap_or(0);
+        }
     }
 }
 
@@ -150,10 +160,10 @@ mod tests {
     fn text_is_escaped_and_bars_are_shapes() {
         let mut screen = Buffer::empty(Rect::new(0, 0, 20, 2));
         screen.set_string(0, 0, "a <b> & c", Style::new().fg(Color::Red));
-        screen.set_string(0, 1, "██▌", Style::new());
+        screen.set_string(0, 1, "██▌ ▌", Style::new());
         let svg = svg(&screen);
         assert!(svg.contains("fill=\"#ff7b72\">a &lt;b&gt; &amp; c</text>"), "{svg}");
         assert_eq!((svg.matches("<rect").count(), svg.matches("<text").count()), (3, 1), "{svg}");
-        assert!(svg.contains("width=\"4.20\""), "half a cell: {svg}");
+        assert!(svg.contains("width=\"21.00\"") && svg.contains("width=\"4.20\""), "two cells and a half, and half a one: {svg}");
     }
 }

@@ -1,4 +1,4 @@
-//! The colours: those of every terminal, so that they fit light and dark ones. With NO_COLOR none is written; what they say
+//! The colours: those of every terminal, so that they fit light and dark ones. With `NO_COLOR` none is written; what they say
 //! also stands in words.
 
 use ratatui::style::{Color, Modifier, Style};

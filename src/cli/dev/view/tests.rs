@@ -93,7 +93,8 @@ fn model() -> Model {
         code: "not-json".to_owned(),
         detail: "at byte 288, in `features`: the record ends inside the string that begins at byte 281".to_owned(),
         place: "inference/2 at offset 5".to_owned(),
-        original: EVENT[..288.min(EVENT.len() / 2)].to_owned(),
+        original: EVENT[..EVENT.len() / 2].to_owned(),
+        original_size: "122".to_owned(),
     })));
     model.hear(&News::Stored(&entry(63, Follows::Yes)));
     hear_held(&mut model, held(63, "critical", 86.5, vec![finding("large-amount", large)]));
@@ -236,4 +237,15 @@ fn keys_are_wishes() {
     assert_eq!(type_in(&mut model, 'q'), Some(Wish::Quit));
     assert_eq!(model.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Some(Wish::Quit));
     assert_eq!(model.press(KeyEvent::new(KeyCode::Char('b'), KeyModifiers::CONTROL)), None);
+}
+
+/// `cargo run --release -- dev --once 1300 --picture src/dev/screen.svg` makes it anew.
+#[test]
+fn the_picture_in_the_readme_shows_this_view() {
+    const PICTURE: &str = include_str!("../../../dev/screen.svg");
+    let shown = screen(&model(), 112, 34);
+    let words: Vec<&str> = shown.split("  ").map(|words| words.trim_matches([' ', '─'])).collect();
+    for word in ["jidoka dev", "decisions", "held because of", "last held, and why", "low-confidence", "released", "critical"] {
+        assert!(words.contains(&word) && PICTURE.contains(&format!(">{word}")), "make the picture anew: {word}");
+    }
 }
