@@ -18,7 +18,13 @@ pub fn why(sentences: &[&str], columns: usize) -> String {
     let (mut fitting, mut left_out) = (String::new(), "");
     for sentence in &explained {
         let mut between = if fitting.is_empty() { "" } else { BETWEEN };
-        for piece in split(sentence) {
+        let pieces = split(sentence);
+        // Of several findings each is named rather than one told in full.
+        let skipped = if explained.len() > 1 { pieces.len() - 1 } else { 0 };
+        if skipped > 0 {
+            left_out = LEFT_OUT;
+        }
+        for piece in &pieces[skipped..] {
             if width(&fitting) + width(between) + width(piece) <= room {
                 fitting.extend([between, piece]);
                 between = " ";

@@ -244,7 +244,7 @@ fn keys_are_wishes() {
 fn the_picture_in_the_readme_shows_this_view() {
     const PICTURE: &str = include_str!("../../../dev/screen.svg");
     let shown = screen(&model(), 112, 34);
-    let words: Vec<&str> = shown.split("  ").map(|words| words.trim_matches([' ', '─'])).collect();
+    let words: Vec<&str> = shown.lines().flat_map(|line| line.split("  ")).map(|words| words.trim_matches([' ', '─'])).collect();
     for word in ["jidoka dev", "decisions", "held because of", "last held, and why", "low-confidence", "released", "critical"] {
         assert!(words.contains(&word) && PICTURE.contains(&format!(">{word}")), "make the picture anew: {word}");
     }
