@@ -110,9 +110,16 @@ impl View {
             if self.changed.swap(false, Ordering::AcqRel) {
                 let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
                 model.played = sources.course.played.load(Ordering::Acquire);
-                let size = screen.0.size()?;
+                let size = screen.terminal.size()?;
                 model.resize(size.width, size.height);
-                screen.0.draw(|frame| draw::draw(&model, frame))?;
+                let Screen { terminal, colours } = screen;
+                terminal.draw(|frame| {
+                    draw::draw(&model, frame);
+                    if *colours == Colours::Off {
+                        // The terminal library would leave them out, and take bold and reversed letters along.
+                        frame.buffer_mut().content.iter_mut().for_each(|cell| (cell.fg, cell.bg) = Default::default());
+                    }
+                })?;
             }
             self.events(sources.course, FRAME)?;
         }
@@ -180,7 +187,17 @@ impl View {
 }
 
 /// The terminal while the view has it. Given back when this is dropped, and however else the process ends, short of SIGKILL.
-pub struct Screen(DefaultTerminal);
+pub struct Screen {
+    terminal: DefaultTerminal,
+    colours: Colours,
+}
+
+/// Whether colours are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colours {
+    On,
+    Off,
+}
 
 impl Screen {
     /// Takes the terminal.
@@ -196,7 +213,8 @@ impl Screen {
             GIVEN_BACK.store(true, Ordering::Release);
             told(panic);
         }));
-        Ok(Self(terminal))
+        let is_off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Ok(Self { terminal, colours: if is_off { Colours::Off } else { Colours::On } })
     }
 }
 
