@@ -32,25 +32,30 @@ const EXAMPLES_MAX: u64 = 1_000;
 #[derive(Args, Debug)]
 #[command(after_help = "Decides as a gate would, with the same code, and writes nothing: no topic, no group, no offset.
 
-EVENTS are files of inference events, one a line. A line is the record at offset line - 1 of partition 0; it was appended,
-and is decided, at the event's timestamp (where it has none: at an unknown time, decided in 1970). The source is --source,
-else the only one that the policies name in `match`, else \"replay\".
+EVENTS are files of inference events, one a line. A line is the record at offset line - 1 of
+partition 0; it was appended, and is decided, at the event's timestamp (where it has none: at an
+unknown time, and decided in 1970). The source is --source, else the only one that the policies
+name in `match`, else \"replay\".
 
-With --topic the records are those of a topic, partition after partition, with their offsets and append times, so that
-decision ids are those of the gate. A range begins with --from and ends before --to; each is an offset, a time such as
-2026-01-05T10:00:00Z, earliest or latest. Records before it, as many as the dedup window spans, are read for the events
-that they make duplicates. With --config, the source's name, Avro schemas and the bounds of events and window are the gate's, too.
+With --topic the records are those of a topic, partition after partition, with their offsets and
+append times, so that decision ids are those of the gate. A range begins with --from and ends
+before --to; each is an offset, a time such as 2026-01-05T10:00:00Z, earliest or latest. Records
+before it, as many as the dedup window spans, are read for the events that they make duplicates.
+With --config, the source's name, Avro schemas and the bounds of events and window are the gate's.
 
---output json prints the DECIDED entries, one a line; with --against, one document with the differences.
+--output json prints the DECIDED entries, one a line; with --against, one document with the
+differences.
 
-Exit codes: 0 done; 1 more than --allow changes, or the work failed; 2 wrong usage, configuration or policy.
+Exit codes: 0 done; 1 more than --allow changes, or the work failed; 2 wrong usage, configuration
+or policy.
 
 Examples:
   jidoka policy replay --policy new.yaml yesterday.jsonl.gz
   jidoka policy replay --policy active.yaml --against new.yaml --allow 2% yesterday.jsonl.gz
-  jidoka policy replay --policy policies --topic inference --config jidoka.yaml --from 2026-01-05T00:00:00Z
-  jidoka policy replay --policy new.yaml --source inference --topic inference --bootstrap localhost:9092 \\
-      --partition 0 --from 1000 --to 2000 --output json")]
+  jidoka policy replay --policy policies --topic inference --config jidoka.yaml \\
+      --from 2026-01-05T00:00:00Z
+  jidoka policy replay --policy new.yaml --topic inference --bootstrap localhost:9092 \\
+      --source inference --partition 0 --from 1000 --to 2000 --output json")]
 pub(super) struct ReplayArgs {
     /// Policy file, or a folder of them; several are read as one set
     #[arg(long, value_name = "FILE", required = true)]
@@ -89,7 +94,7 @@ struct TopicArgs {
     /// Configuration file of the gate
     #[arg(long, value_name = "FILE", requires = "topic", conflicts_with = "events")]
     config: Option<PathBuf>,
-    /// A partition to read; may be given several times [default: all]
+    /// A partition to read; may be given several times. Without it all are read
     #[arg(long, value_name = "N", requires = "topic", conflicts_with = "events", value_parser = clap::value_parser!(i32).range(0..))]
     partition: Vec<i32>,
     /// Where the range begins

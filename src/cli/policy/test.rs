@@ -29,11 +29,13 @@ const SOURCE: &str = "fixture";
   NAME.events.jsonl     inference events, one a line
   NAME.expected.jsonl   what is expected of some or all of them, one a line:
                         {\"event_id\":\"e-1\",\"outcome\":\"HELD\",\"band\":\"high\",\"hits\":[\"large-amount\"]}
-band and hits may be left away; hits are all the triggers and built-in findings that are a hit. Events without an
-expectation are decided, too, and counted. Of several decisions about one event id the last is compared.
+band and hits may be left away; hits are all the triggers and built-in findings that are a hit.
+Events without an expectation are decided, too, and counted. Of several decisions about one event
+id the last is compared.
 
-The events come from the source --source; else from that of the policy whose name or file is NAME; else from the only
-source that the policies name; else from \"fixture\". The moment of deciding is each event's timestamp.
+The events come from the source --source; else from that of the policy whose name or file is NAME;
+else from the only source that the policies name; else from \"fixture\". The moment of deciding is
+each event's timestamp.
 
 Exit codes: 0 all as expected; 1 something is not; 2 wrong usage, policy or fixture.
 

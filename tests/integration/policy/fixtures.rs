@@ -143,6 +143,14 @@ fn what_is_not_there_is_said_with_what_to_do() {
     assert!(bad.code == Some(2) && bad.err.contains("bad/loans.yaml:1:1: triggers: this key is required"), "{bad:?}");
 }
 
+/// The policies that are delivered do what their fixtures say.
+#[test]
+fn the_fixtures_in_config_are_met() {
+    let folder = Folder::with(&[]);
+    let ran = folder.policy(&["test", concat!(env!("CARGO_MANIFEST_DIR"), "/config/policies")]);
+    assert!(ran.code == Some(0) && ran.out.ends_with(", all met\n"), "{ran:?}");
+}
+
 /// --source, else the policy of that name or file, else the only source there is, else `fixture`.
 #[test]
 fn the_source_follows_from_the_names() {
