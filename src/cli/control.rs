@@ -67,14 +67,16 @@ Examples:
         signature: Signature,
     },
     /// Accept that input records were lost before they could be decided, and go on behind them
-    #[command(after_help = "A partition whose next input record was deleted before it was read waits, and /readyz names it and the offset
+    #[command(
+        after_help = "A partition whose next input record was deleted before it was read waits, and /readyz names it and the offset
 to go on at. Accepting the loss is written to the audit trail, with who did it and why.
 
 Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
 
 Example:
   jidoka control accept-gap --source inference --partition 3 --to 120000 \\
-      --by kim --reason 'retention was 1 h'")]
+      --by kim --reason 'retention was 1 h'"
+    )]
     AcceptGap {
         /// Name of the source
         #[arg(long, value_name = "NAME")]

@@ -49,7 +49,7 @@ turns colours off. Results go to standard output, everything else to standard er
 Exit codes: 0 done; 1 the check found something or the work failed; 2 wrong usage, configuration or policy.
 
 Examples:
-  jidoka dev                                  # see it work, with nothing else installed
+  jidoka dev                                  # see it work, with nothing installed
   jidoka topics apply --config jidoka.yaml    # create its topics
   jidoka policy check policies                # read policies as a gate would
   jidoka run --config jidoka.yaml             # decide
