@@ -39,6 +39,10 @@ impl SchemaSource for CurrentSchemas {
     fn by_fingerprint(&self, fingerprint: u64) -> Option<Arc<WriterSchema>> {
         self.0.load().by_fingerprint(fingerprint)
     }
+
+    fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
 }
 
 /// The two folders, as they were when their files were read.

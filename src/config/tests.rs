@@ -5,6 +5,7 @@ use std::fs;
 
 use super::*;
 use crate::document::{DAY, SECOND};
+use crate::event::SchemaSource as _;
 use crate::policy::Band;
 
 const SERVERS: (&str, &str) = ("JIDOKA__KAFKA__BOOTSTRAP_SERVERS", "localhost:9092");

@@ -1,5 +1,6 @@
 //! Evaluating one event under its policy.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::control::{ControlView, Mode};
@@ -139,6 +140,9 @@ fn built_in_findings(subject: Subject<'_>, signals: Signals<'_>, decision: &mut 
     found
 }
 
+/// So many rules in a row are evaluated under one reading of the clock.
+const TIMED_TOGETHER: usize = 16;
+
 /// One policy's triggers on one event.
 struct Run<'r> {
     policy: &'r Policy,
@@ -153,46 +157,80 @@ struct Run<'r> {
 impl Run<'_> {
     /// All of them: samples last, since they draw from what the others would release.
     fn triggers(mut self, meter: &mut dyn FnMut() -> Duration) -> Holds {
+        let policy = self.policy;
         let mut most_unsure: Option<Part> = None;
-        let mut samples = 0;
-        for (index, trigger) in self.policy.triggers.iter().enumerate() {
-            let measurement = match &trigger.kind {
-                TriggerKind::Rule(condition) => rule::measure(condition, self.event),
-                TriggerKind::Confidence(limits) => confidence::measure(limits, self.event),
-                TriggerKind::Sample(_) => {
-                    samples += 1;
+        let (mut rest, mut alone_until) = (0, 0);
+        while let Some(trigger) = policy.triggers.get(rest) {
+            let rules = policy.triggers[rest..].iter().take(TIMED_TOGETHER).take_while(|trigger| trigger.is_rule()).count();
+            if rules > 1 && rest >= alone_until {
+                if self.rules_in_time(rest..rest + rules, meter) {
+                    rest += rules;
                     continue;
                 }
-            };
-            self.judge(index, trigger, measurement, meter(), &mut most_unsure);
+                alone_until = rest + rules;
+            }
+            match &trigger.kind {
+                TriggerKind::Rule(condition) => {
+                    let measurement = rule::measure(condition, self.event);
+                    self.judge_metered(rest, measurement, meter(), &mut most_unsure);
+                }
+                TriggerKind::Confidence(limits) => {
+                    let measurement = confidence::measure(limits, self.event);
+                    self.judge_metered(rest, measurement, meter(), &mut most_unsure);
+                }
+                TriggerKind::Sample(_) => {}
+            }
+            rest += 1;
         }
         self.decision.priority.parts.extend(most_unsure);
-        if samples > 0 {
-            self.draw(meter);
-        }
+        self.draw(meter);
         self.holds
+    }
+
+    /// Evaluates the rules at these places under one reading of the clock, which costs as much as a rule. Where all of them
+    /// together took longer than one of them may, nothing is noted and they must be evaluated one by one: whoever is out of
+    /// its budget then is so by its own work.
+    fn rules_in_time(&mut self, places: Range<usize>, meter: &mut dyn FnMut() -> Duration) -> bool {
+        let rules = &self.policy.triggers[places.clone()];
+        let mut found = [Measurement::Found(false); TIMED_TOGETHER];
+        let mut least = Duration::MAX;
+        for (measurement, trigger) in found.iter_mut().zip(rules) {
+            if let TriggerKind::Rule(condition) = &trigger.kind {
+                *measurement = rule::measure(condition, self.event);
+            }
+            least = least.min(trigger.budget);
+        }
+        let now = meter();
+        let took = now.saturating_sub(std::mem::replace(&mut self.spent, now));
+        if took > least {
+            return false;
+        }
+        for (place, measurement) in places.zip(found) {
+            self.judge(place, measurement, took, &mut None);
+        }
+        true
     }
 
     fn draw(&mut self, meter: &mut dyn FnMut() -> Duration) {
         let released = self.holds == Holds::No;
-        for (index, trigger) in self.policy.triggers.iter().enumerate() {
+        let policy = self.policy;
+        for (place, trigger) in policy.triggers.iter().enumerate() {
             let TriggerKind::Sample(rate) = trigger.kind else { continue };
             let measurement = if released { sample::measure(rate, &trigger.id, self.id) } else { Measurement::Found(false) };
-            self.judge(index, trigger, measurement, meter(), &mut None);
+            self.judge_metered(place, measurement, meter(), &mut None);
         }
+    }
+
+    /// [`Run::judge`] of a trigger that alone has passed the time since the last reading of the clock.
+    fn judge_metered(&mut self, place: usize, measurement: Measurement, meter: Duration, most_unsure: &mut Option<Part>) {
+        let took = meter.saturating_sub(std::mem::replace(&mut self.spent, meter));
+        self.judge(place, measurement, took, most_unsure);
     }
 
     /// Notes one trigger's result, whether it holds, and its factor of the priority. Several confidence triggers look at the
     /// same doubt, so only the largest of their factors counts: it is left in `most_unsure`.
-    fn judge(
-        &mut self,
-        index: usize,
-        trigger: &Trigger,
-        measurement: Measurement,
-        meter: Duration,
-        most_unsure: &mut Option<Part>,
-    ) {
-        let took = meter.saturating_sub(std::mem::replace(&mut self.spent, meter));
+    fn judge(&mut self, index: usize, measurement: Measurement, took: Duration, most_unsure: &mut Option<Part>) {
+        let trigger = &self.policy.triggers[index];
         let trigger_ref = TriggerRef::Policy(index);
         let (mut value, mut error) = (None, None);
         let result = match measurement {

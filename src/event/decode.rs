@@ -53,7 +53,8 @@ impl Decoder {
         Self { schemas, ..self }
     }
 
-    /// Reads a record's value: a null value as no bytes. What begins as Avro records do is Avro, all else is JSON.
+    /// Reads a record's value: a null value as no bytes. Where writer schemas are known, what
+    /// begins as Avro records do is Avro; all else is JSON.
     ///
     /// # Errors
     /// When it is not a native event within the limits. That record is never skipped: it is held, with the code.
@@ -67,7 +68,7 @@ impl Decoder {
             let detail = format!("the record has {} bytes, more than {}", bytes.len(), self.limits.max_bytes);
             return Err(self.unreadable(Code::TooLarge, detail, ""));
         }
-        let (bytes, origin, cut) = match Frame::of(bytes) {
+        let (bytes, origin, cut) = match Frame::of(bytes).filter(|_| !self.schemas.is_empty()) {
             None => (bytes, Origin::Record, Cut::default()),
             Some(frame) => {
                 // Far enough below what has places, for a name more may be written.

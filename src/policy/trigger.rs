@@ -36,6 +36,12 @@ impl Trigger {
         }
     }
 
+    /// Whether it is a rule.
+    #[must_use]
+    pub const fn is_rule(&self) -> bool {
+        matches!(self.kind, TriggerKind::Rule(_))
+    }
+
     /// The risk that a hit which measures none, or a failed or late check, stands for in the score: its severity, 0.5
     /// where the policy gives none.
     #[must_use]

@@ -61,7 +61,13 @@ fn two_at_once_decide_everything_alike_and_say_why() {
         assert!(count(&summary["findings"], "low-confidence") > 0 && count(summary, "released") > 100);
     }
     let decided = |documents: &[Value]| {
-        let held = documents.iter().filter(|document| document["type"] == "held");
+        // What is drawn for review follows from the time of appending, too.
+        let drawn = |case: &Value| {
+            case["findings"]
+                .as_array()
+                .is_some_and(|findings| findings.iter().any(|finding| finding["trigger"] == "quality-sample"))
+        };
+        let held = documents.iter().filter(|document| document["type"] == "held" && !drawn(document));
         let mut held: Vec<_> = held.map(|case| (case["event_id"].to_string(), case["score"].to_string())).collect();
         held.sort();
         held
@@ -75,7 +81,7 @@ fn people_read_plain_lines_where_nothing_draws_colours() {
     let text = String::from_utf8(output.stdout).expect("plain text");
     assert!(!text.contains('\u{1b}'), "{text}");
     let held = text.lines().filter(|line| line.contains("  HELD  ")).collect::<Vec<_>>();
-    assert!(held.iter().any(|line| line.contains("below the limit of 0.62")), "{text}");
+    assert!(held.iter().any(|line| line.contains("below the limit of 0.6")), "{text}");
     let numbers = |heading: &str| {
         let line = text.lines().find(|line| line.starts_with(heading)).unwrap_or_else(|| panic!("no {heading}: {text}"));
         line.split_whitespace().nth(1).and_then(|number| number.parse::<usize>().ok()).unwrap_or_else(|| panic!("{line}"))

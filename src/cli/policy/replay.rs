@@ -51,7 +51,7 @@ or policy.
 
 Examples:
   jidoka policy replay --policy new.yaml yesterday.jsonl.gz
-  jidoka policy replay --policy active.yaml --against new.yaml --allow 2% day.jsonl.gz
+  jidoka policy replay --policy active.yaml --against new.yaml --allow 2% yesterday.jsonl.gz
   jidoka policy replay --policy policies --topic inference --config jidoka.yaml \\
       --from 2026-01-05T00:00:00Z
   jidoka policy replay --policy new.yaml --topic inference --bootstrap localhost:9092 \\

@@ -427,3 +427,22 @@ fn a_sample_draws_from_what_would_be_released() {
     assert_eq!((held.outcome, held.priority.score), (Outcome::Held, 50.0));
     assert_eq!((results(&held), held.missed), (vec![(TriggerRef::Policy(1), ResultKind::Hit)], vec![0]));
 }
+
+#[test]
+fn rules_share_a_reading_of_the_clock_until_they_are_too_slow_together() {
+    use ResultKind::{Hit, Timeout};
+    let rule = |id: &str, budget: u32, rule: &str| format!("  - {{ id: {id}, budget: {budget}ms, rule: {rule} }}\n");
+    let policy =
+        format!("triggers:\n{}{}{}", rule("a", 50, "amount > 1"), rule("b", 10, "amount > 2"), rule("c", 50, "amount > 99"));
+    let decide = |meter: &[u64]| {
+        let outcome = format!("{CONFIDENT},\"amount\":5");
+        let decision = Situation { outcome, meter: meter.to_vec(), ..Situation::policy(&policy) }.decide();
+        (results(&decision).into_iter().map(|(_, kind)| kind).collect::<Vec<_>>(), decision.missed, decision.priority.score)
+    };
+    assert_eq!(decide(&[500, 510]), (vec![Hit, Hit], vec![2], 75.0), "10 ms for all three are no more than anyone's budget");
+    // Together they take too long; on their own none of them does: somebody else had the processor.
+    assert_eq!(decide(&[0, 11, 12, 13, 14]), (vec![Hit, Hit], vec![2], 75.0));
+    // Of those that take long by themselves each is out of its own budget.
+    assert_eq!(decide(&[0, 11, 12, 23, 24]), (vec![Hit, Timeout], vec![2], 75.0));
+    assert_eq!(decide(&[0, 11, 22, 23, 74]), (vec![Hit, Hit, Timeout], vec![], 87.5));
+}

@@ -24,6 +24,9 @@ pub trait SchemaSource: Send + Sync + fmt::Debug {
 
     /// The schema with this [`WriterSchema::fingerprint`].
     fn by_fingerprint(&self, fingerprint: u64) -> Option<Arc<WriterSchema>>;
+
+    /// Whether none is known at all: then nothing is taken for Avro, whatever its first bytes are.
+    fn is_empty(&self) -> bool;
 }
 
 /// Writer schemas by id and by fingerprint; a set that never changes.
@@ -69,12 +72,6 @@ impl Schemas {
         self.by_id.len()
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// Adds a schema, and says whether its id was free.
     fn add(&mut self, id: u32, schema: Arc<WriterSchema>) -> bool {
         match self.by_fingerprint.entry(schema.fingerprint()) {
@@ -96,6 +93,10 @@ impl SchemaSource for Schemas {
 
     fn by_fingerprint(&self, fingerprint: u64) -> Option<Arc<WriterSchema>> {
         self.by_fingerprint.get(&fingerprint)?.as_ref().map(Arc::clone)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
     }
 }
 

@@ -106,6 +106,47 @@ fn a_warm_gate_allocates_nothing() {
     assert_eq!(sent, 2_020);
 }
 
+/// Every kind of rule that there is, some of which hit, fail and are drawn; and a candidate beside the policy.
+const RICH_POLICY: &str = "policy: loans
+triggers:
+  - { id: low, confidence: { measure: top_probability, below: 0.62 } }
+  - { id: class, confidence: { measure: class, label: yes, below: 0.2 } }
+  - { id: amount, rule: amount >= 15000 && prediction == 'yes' }
+  - { id: flags, rule: \"flags.exists(f, f.startsWith('bias'))\" }
+  - { id: age, rule: has(features.age) && features.age < 18 }
+  - { id: job, rule: \"features.job.matches('^(teller|clerk)') || features.job in ['x', 'y']\" }
+  - { id: sex, rule: protected.sex == 'Female', on_error: skip }
+  - { id: most-likely, rule: \"probabilities[prediction] < 0.5 && size(flags) > 3\" }
+  - { id: time, rule: \"timestamp.getHours() < 6\", on_error: skip }
+  - { id: evidence, rule: \"evidence.all(e, has(e.uri)) && evidence.size() > 2\" }
+  - { id: drawn, sample: { rate: 0.1 } }
+review: { groups: [ { when: amount > 50000, groups: [ senior ] }, { groups: [ junior ] } ] }
+";
+
+#[test]
+fn rules_samples_and_candidates_allocate_nothing() {
+    let candidate = RICH_POLICY.replacen("policy: loans", "policy: new\ncandidate: { for: loans, share: 0.3 }", 1);
+    let files = [("a.yaml", RICH_POLICY.to_owned()), ("b.yaml", candidate)].map(|(name, text)| (name.to_owned(), text));
+    for (amount, least) in [("10.50", 2), ("20000", 4)] {
+        let set = PolicySet::read(&files, &fallback()).expect("sound policies");
+        let rules = Arc::new(RulesInForce::new(Rules::new(set, &fallback(), &Metrics::new())));
+        let mut gate = gate(GateSettings { rules, window: 500, ..settings() }, None);
+        let values: Vec<Vec<u8>> = (0..12_000)
+            .map(|n| {
+                let rest = format!(
+                    r#""features":{{"age":57,"job":"a \"quoted\" one"}},"probabilities":{{"yes":0.9,"no":0.1}},"flags":["x"],"amount":{amount}"#
+                );
+                format!(r#"{{"event_id":"{n:08}","model":{{"name":"m"}},"prediction":"yes",{rest}}}"#).into_bytes()
+            })
+            .collect();
+        decide(&mut gate, 0, &values[..8_000]);
+        let mut sent = 0;
+        let allocated = allocations(|| sent = decide(&mut gate, 8_000, &values[8_000..]));
+        assert!(sent >= 4_000 * least + 40, "{sent} records");
+        assert_eq!(allocated, 0, "allocations for 4,000 events of {amount}");
+    }
+}
+
 #[test]
 fn a_warm_decoder_allocates_nothing_for_avro() {
     let files = [("1.avsc".to_owned(), encoded::NATIVE.to_owned())];
