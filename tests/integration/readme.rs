@@ -1,6 +1,7 @@
 //! The README is true: its commands run, its examples are read, its tables say what the code says. The examples in `config/` are
 //! held to the same.
 
+mod consumers;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -15,8 +16,8 @@ use jidoka::telemetry::metrics;
 const README: &str = include_str!("../../README.md");
 const LIB: &str = include_str!("../../src/lib.rs");
 
-/// Languages of fenced blocks: each is read by a test here, or by the compiler (`rust`), or says in the text that it is only
-/// shown: commands and languages of other products, which a test would have to install.
+/// Languages of fenced blocks: each is run or read by a test here or by the compiler (`rust`), but for `text`, which shows what
+/// is printed.
 const LANGUAGES: [&str; 8] = ["sh", "yaml", "json", "rust,no_run", "text", "console", "python", "java"];
 
 /// A fenced block.

@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cluster::{Cluster, PASSWORD, USER, login};
 pub use node::signal;
+pub use provide::java;
 
 /// Whether tests that need a Kafka run. With `JIDOKA_TESTS=no-kafka` they do not, and a line says so for each.
 pub fn required() -> bool {
@@ -58,6 +59,14 @@ pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
     format!("{prefix}-{now:x}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The folder with the Kafka that [`own_required`] found or will fetch: its clients and what they need are among its jars.
+///
+/// # Panics
+/// When it cannot be fetched, with a sentence.
+pub fn libs() -> std::path::PathBuf {
+    provide::libs().unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 fn external() -> Option<String> {
