@@ -39,7 +39,7 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::telemetry::metrics::GateMetrics;
 
 pub use crate::gate::emit::OutputTopics;
-pub use crate::gate::rules::{Rules, RulesInForce};
+pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
 
 /// What all gates of a process share.
 pub struct GateSettings {

@@ -117,16 +117,20 @@ impl Reload {
             Ok(set) if set.policies().is_empty() => {
                 self.refuse_policies(&[], &format!("{} has no policy any more, as if it were gone", folder.display()));
             }
-            Ok(set) => {
-                for policy in set.policies() {
-                    tracing::info!(policy = policy.name, version = policy.version, hash = %policy.hash, "in force");
-                }
-                self.to.rules.replace(Rules::new(set, &self.fallback, &self.to.metrics));
-                self.to.health.is_settled("policies");
-                tracing::info!(took = ?began.elapsed(), "policies taken up; what is in flight is decided by the old ones");
-            }
+            Ok(set) => match self.to.rules.replace(Rules::new(set, &self.fallback, &self.to.metrics)) {
+                Ok(()) => self.taken_up(began),
+                Err(error) => self.refuse_policies(&[], &error.to_string()),
+            },
             Err(problems) => self.refuse_policies(&problems, &summary(&problems)),
         }
+    }
+
+    fn taken_up(&self, began: Instant) {
+        for policy in self.to.rules.current().set.policies() {
+            tracing::info!(policy = policy.name, version = policy.version, hash = %policy.hash, "in force");
+        }
+        self.to.health.is_settled("policies");
+        tracing::info!(took = ?began.elapsed(), "policies taken up; what is in flight is decided by the old ones");
     }
 
     fn refuse_policies(&self, problems: &[Problem], why: &str) {

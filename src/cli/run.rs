@@ -250,7 +250,7 @@ impl GatePlan<'_> {
         let metrics = Arc::new(GateMetrics::new(&self.metrics, &names));
         let sources: Arc<HashMap<String, String>> =
             Arc::new(settings.sources.iter().map(|source| (source.topic.clone(), source.name.clone())).collect());
-        let limit: Arc<RecordLimit> = self.record_limit(&layout);
+        let limit: Arc<RecordLimit> = self.record_limit(&layout, &gate.rules);
         for worker in 0..usize::from(settings.gate.workers) {
             let worker_settings = WorkerSettings {
                 clients: clients.clone(),
@@ -276,8 +276,9 @@ impl GatePlan<'_> {
     }
 
     /// What the gate's output topics take. Asked at every new producer, so that a topic's changed setting is seen.
-    fn record_limit(&self, layout: &TopicLayout) -> Arc<RecordLimit> {
+    fn record_limit(&self, layout: &TopicLayout, rules: &Arc<RulesInForce>) -> Arc<RecordLimit> {
         let (client, layout, check) = (client_settings(self.settings).base(), layout.clone(), self.check);
+        let rules = Arc::clone(rules);
         Arc::new(move || {
             if check == TopicCheck::MockBroker {
                 return Ok(1_000_000);
@@ -291,6 +292,9 @@ impl GatePlan<'_> {
                 );
                 return Err(Fault::stop("too-large", sentence));
             }
+            rules
+                .make_room(limit - BATCH_OVERHEAD)
+                .map_err(|error| Fault::stop("too-large", format!("With these policies the gate cannot run: {error}.")))?;
             Ok(limit - BATCH_OVERHEAD)
         })
     }

@@ -1,13 +1,14 @@
 //! The policies that are in force, with all that is prepared once for them; replaced as a whole when their files change.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use prometheus::IntCounter;
 
 use crate::decision::{BuiltIn, Outcome, ResultKind};
 use crate::event::Code;
-use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight};
+use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger};
 use crate::telemetry::metrics::Metrics;
 
 /// Policies in force. Made outside the gates' threads, so that a turn in which new ones come takes no longer.
@@ -21,6 +22,8 @@ pub struct Rules {
     /// All counters of all policies, where the places in [`PolicyCounters`] point to.
     pub(super) all_counters: Vec<IntCounter>,
     fallback: ReviewRules,
+    /// What a record about a decision may need beside the event's own fields: see [`Rules::record_bytes`].
+    record_bytes: usize,
 }
 
 /// One policy's review rules as text: by place of the groups, seen and blind.
@@ -70,7 +73,15 @@ impl Rules {
         let reviews = policies().map(|policy| ReviewTexts::of(policy.map_or(&fallback, |policy| &policy.review))).collect();
         let mut all_counters = Vec::new();
         let counters = policies().map(|policy| PolicyCounters::new(policy, metrics, &mut all_counters)).collect();
-        Self { set, reviews, counters, all_counters, fallback }
+        let record_bytes = set.policies().iter().map(own_bytes).max().unwrap_or(0);
+        Self { set, reviews, counters, all_counters, fallback, record_bytes }
+    }
+
+    /// The most bytes that the policies' own words can take in one record, the event being carried by reference: every
+    /// trigger finds something, and says so with its id, its reason and its sentence.
+    #[must_use]
+    pub const fn record_bytes(&self) -> usize {
+        self.record_bytes
     }
 
     /// The review rules under `policy`, or those of no policy.
@@ -88,6 +99,17 @@ impl Rules {
     pub(super) fn place(&self, policy: Option<&Policy>) -> usize {
         policy.map_or(self.set.policies().len(), |policy| policy.place)
     }
+}
+
+/// See [`Rules::record_bytes`]. Written as JSON a text is at most twice as long, as names and reasons have no control
+/// characters; a rule's text is cut in sentences. An id stands in the result and in its factor of the score, and in the
+/// result of the other of a policy and its candidate.
+fn own_bytes(policy: &Policy) -> usize {
+    const MEMBERS_AND_SENTENCE: usize = 900;
+    let of_trigger =
+        |trigger: &Trigger| 4 * trigger.id.len() + 2 * trigger.reason.as_ref().map_or(0, String::len) + MEMBERS_AND_SENTENCE;
+    let review = (0..policy.review.groups.len()).map(|groups| policy.review.to_json(groups, Sight::Blind).len()).max();
+    policy.triggers.iter().map(of_trigger).sum::<usize>() + review.unwrap_or(0)
 }
 
 impl ReviewTexts {
@@ -116,27 +138,66 @@ impl PolicyCounters {
     }
 }
 
+/// What the event's own fields and the frame of a record may take; the policies' words come on top.
+const EVENT_BYTES: usize = 24_576;
+
 /// The rules in force, for all workers of a process.
-pub struct RulesInForce(ArcSwap<Rules>);
+pub struct RulesInForce {
+    rules: ArcSwap<Rules>,
+    /// What the topics take, as it was last asked.
+    room: AtomicUsize,
+}
+
+/// Policies that could find more than the topics take: such a record would never be written.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "one of the gate's topics takes records of at most {room} bytes (max.message.bytes), and with these policies a record may \
+     need {needed}; let the topics take more, or give the policies fewer triggers or shorter reasons"
+)]
+pub struct TooLong {
+    /// What the topics take.
+    pub room: usize,
+    /// What a record may need.
+    pub needed: usize,
+}
 
 impl RulesInForce {
     /// Begins with `rules`.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        Self(ArcSwap::from_pointee(rules))
+        Self { rules: ArcSwap::from_pointee(rules), room: AtomicUsize::new(usize::MAX) }
     }
 
     /// Puts `rules` into force: every worker takes them up at the beginning of its next turn. What it has begun is decided
     /// by the old ones.
-    pub fn replace(&self, rules: Rules) {
-        self.0.store(Arc::new(rules));
+    ///
+    /// # Errors
+    /// Where they could find more than the topics take; then the old ones stay.
+    pub fn replace(&self, rules: Rules) -> Result<(), TooLong> {
+        fits(&rules, self.room.load(Ordering::Acquire))?;
+        self.rules.store(Arc::new(rules));
+        Ok(())
+    }
+
+    /// The topics take records of so many bytes.
+    ///
+    /// # Errors
+    /// Where the rules in force could find more.
+    pub fn make_room(&self, room: usize) -> Result<(), TooLong> {
+        self.room.store(room, Ordering::Release);
+        fits(&self.rules.load(), room)
     }
 
     /// The rules now.
     #[must_use]
     pub fn current(&self) -> Arc<Rules> {
-        self.0.load_full()
+        self.rules.load_full()
     }
+}
+
+fn fits(rules: &Rules, room: usize) -> Result<(), TooLong> {
+    let needed = EVENT_BYTES + rules.record_bytes();
+    if needed > room { Err(TooLong { room, needed }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -151,5 +212,26 @@ mod tests {
         for (place, kind) in ResultKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, place);
         }
+    }
+
+    fn rules(triggers: usize, reason: usize) -> Rules {
+        let line = |number| {
+            format!("  - {{ id: rule-{number}, rule: amount > {number}, reason: \"{}\" }}\n", "'\\\"".repeat(reason / 2))
+        };
+        let text = format!("policy: loans\ntriggers:\n{}", (0..triggers).map(line).collect::<String>());
+        let set = PolicySet::read(&[("p.yaml".to_owned(), text)], &FallbackReview::default()).expect("a sound policy");
+        Rules::new(set, &FallbackReview::default(), &Metrics::new())
+    }
+
+    #[test]
+    fn policies_that_say_more_than_the_topics_take_do_not_come_into_force() {
+        let in_force = RulesInForce::new(rules(1, 10));
+        assert_eq!(in_force.make_room(32_768), Ok(()), "the smallest that a gate starts with");
+        let refused = in_force.replace(rules(200, 400)).expect_err("too long");
+        assert!(refused.needed > 200 * 2 * 400 && refused.room == 32_768, "{refused}");
+        assert_eq!(in_force.current().set.policies()[0].triggers.len(), 1, "the old ones stay");
+        assert_eq!(in_force.make_room(1_000_000), Ok(()));
+        assert_eq!(in_force.replace(rules(200, 400)), Ok(()));
+        assert!(in_force.make_room(32_768).is_err(), "a topic's limit was lowered");
     }
 }

@@ -334,10 +334,10 @@ fn keep_reloading(rules: &RulesInForce, fallback: &FallbackReview, metrics: &Met
         std::thread::sleep(Duration::from_secs(1));
         let began = Instant::now();
         match compute::read(&all) {
-            Ok(set) => {
-                rules.replace(Rules::new(set, fallback, metrics));
-                counts.reloaded(began);
-            }
+            Ok(set) => match rules.replace(Rules::new(set, fallback, metrics)) {
+                Ok(()) => counts.reloaded(began),
+                Err(error) => counts.fail(&error.to_string()),
+            },
             Err(problems) => counts.fail(&problems),
         }
     }

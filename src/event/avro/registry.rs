@@ -66,12 +66,6 @@ impl Schemas {
         problems.finish(schemas)
     }
 
-    /// How many schemas there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
     /// Adds a schema, and says whether its id was free.
     fn add(&mut self, id: u32, schema: Arc<WriterSchema>) -> bool {
         match self.by_fingerprint.entry(schema.fingerprint()) {

@@ -128,8 +128,8 @@ fn rules_samples_and_candidates_allocate_nothing() {
     let candidate = RICH_POLICY.replacen("policy: loans", "policy: new\ncandidate: { for: loans, share: 0.3 }", 1);
     let files = [("a.yaml", RICH_POLICY.to_owned()), ("b.yaml", candidate)].map(|(name, text)| (name.to_owned(), text));
     for (amount, least) in [("10.50", 2), ("20000", 4)] {
-        let set = PolicySet::read(&files, &fallback()).expect("sound policies");
-        let rules = Arc::new(RulesInForce::new(Rules::new(set, &fallback(), &Metrics::new())));
+        let policies = PolicySet::read(&files, &fallback()).expect("sound policies");
+        let rules = Arc::new(RulesInForce::new(Rules::new(policies, &fallback(), &Metrics::new())));
         let mut gate = gate(GateSettings { rules, window: 500, ..settings() }, None);
         let values: Vec<Vec<u8>> = (0..12_000)
             .map(|n| {

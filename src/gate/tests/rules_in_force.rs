@@ -11,7 +11,7 @@ fn other_rules_are_taken_up_between_turns_and_never_within_one() {
         |outbox: &FakeOutbox| outbox.of("audit").iter().map(|sent| sent.json()["policy"]["version"].clone()).collect::<Vec<_>>();
     let mut outbox = FakeOutbox::new();
     gate.process(&incoming(0, &event("a", "0.7")), &mut outbox).expect("taken");
-    in_force.replace(rules(&format!("version: \"2\"\n{}", POLICY.replace("0.62", "0.8"))));
+    in_force.replace(rules(&format!("version: \"2\"\n{}", POLICY.replace("0.62", "0.8")))).expect("it fits");
     gate.process(&incoming(1, &event("b", "0.7")), &mut outbox).expect("taken");
     gate.finish(&mut outbox).expect("taken");
     assert_eq!(version(&outbox), [json!(null), json!(null)], "the turn had begun");
@@ -22,7 +22,7 @@ fn other_rules_are_taken_up_between_turns_and_never_within_one() {
     assert_eq!(next.of("audit")[1].json()["kind"], json!("DUPLICATE"), "the window outlives the rules");
     // Decided once, it stays so: after an abort the same records may meet newer rules, as nobody saw the others.
     gate.rolled_back();
-    in_force.replace(rules(POLICY));
+    in_force.replace(rules(POLICY)).expect("it fits");
     assert_eq!(version(&done(&mut gate, 2, &[event("c", "0.7")])), [json!(null)]);
 }
 

@@ -152,8 +152,8 @@ fn the_example_in_python_acts_on_each_event_once() {
     }
     let pinned = include_str!("../../kafka/requirements.txt");
     let version = pinned.lines().find_map(|line| line.strip_prefix("confluent-kafka==")).expect("the client is pinned");
-    let python = target().join(format!("tools/confluent-kafka-{version}/bin/python"));
-    assert!(python.exists(), "{} is missing: Python with its Kafka client. {HOW_TO_GET_IT}", python.display());
+    let clients = target().join(format!("clients/confluent-kafka-{version}"));
+    assert!(clients.exists(), "{} is missing: the Kafka client for Python. {HOW_TO_GET_IT}", clients.display());
     let log = Dispositions::new();
     let example = here(&only("python"), &log.topic);
     // The second reads all of it once more, as a group whose offsets were lost.
@@ -161,9 +161,9 @@ fn the_example_in_python_acts_on_each_event_once() {
     assert_ne!(example, again);
     let folder = written("readme-python", &[("booking.py".to_owned(), example), ("again.py".to_owned(), again)]);
     let run = |file| {
-        let mut command = Command::new(&python);
+        let mut command = Command::new("python3");
         // Unbuffered, so that a pipe shows what it does as it does it.
-        command.args(["-u", file]).current_dir(&folder);
+        command.args(["-u", file]).current_dir(&folder).env("PYTHONPATH", &clients);
         command
     };
     assert_eq!(done_by(run("booking.py"), DONE[3]), DONE);

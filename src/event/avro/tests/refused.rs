@@ -180,7 +180,7 @@ fn a_set_says_everything_that_is_wrong_with_its_files() {
         "{shown:#?}"
     );
     let many: Vec<_> = (0..=MAX_SCHEMAS).map(|id| file(&format!("{id}.avsc"), &good)).collect();
-    assert!(Schemas::read(&many[1..]).is_ok_and(|schemas| schemas.len() == MAX_SCHEMAS));
+    assert!(Schemas::read(&many[1..]).is_ok_and(|schemas| schemas.by_id(1_000).is_some()));
     assert_eq!(Schemas::read(&many).expect_err("too many")[0].message, "at most 1000 schemas can be known at once");
     assert!(Schemas::read(&[]).is_ok_and(|schemas| schemas.is_empty()));
 }
