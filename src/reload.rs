@@ -1,5 +1,10 @@
 //! What a running process takes up when its files change: policies, and writer schemas.
 //!
+//! ```text
+//! folder ─ changed, and still ─→ read and checked as a whole ─┬─ good ─→ rules in force, writer schemas in force ─→ next turn
+//!                                                             └─ bad ──→ counted, logged, told by /readyz
+//! ```
+//!
 //! Whatever is wrong with the new files, the old ones stay in force; that is counted, logged, and stands under `notes` in
 //! `/readyz`. Workers take up new rules at the beginning of a turn, so that nothing in flight is dropped or decided twice.
 

@@ -1,4 +1,9 @@
 //! `jidoka run`: the roles of a process, from settings to threads, and how it ends.
+//!
+//! ```text
+//! Settings, policies ─→ GatePlan ─→ topics are checked ─→ threads: control, reload, a worker with its gate each
+//!                                                            └─→ RunningGate ─ stop, or a fault ─→ Exit
+//! ```
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
