@@ -82,6 +82,19 @@ enum Command {
     Man(shell::ManArgs),
 }
 
+impl Command {
+    /// What is logged where `RUST_LOG` does not say it.
+    const fn logs(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "info,librdkafka=error,rdkafka=off",
+            // What it prints is its result; the gate's own log would bury it.
+            Self::Dev(_) => "warn,librdkafka=error,rdkafka=off",
+            // They end with what came of it, a broker's refusal included.
+            _ => "warn,librdkafka=off,rdkafka=off",
+        }
+    }
+}
+
 /// The definition of the command line, from which help, completions and man pages are made.
 #[must_use]
 pub fn definition() -> clap::Command {
@@ -92,8 +105,7 @@ pub fn definition() -> clap::Command {
 #[must_use]
 pub fn main() -> Exit {
     let cli = Cli::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit());
-    // What `dev` prints is its result; the gate's own log would bury it.
-    logs::init(if matches!(cli.command, Command::Dev(_)) { "warn" } else { "info" });
+    logs::init(cli.command.logs());
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),

@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Sends logs to standard error. `RUST_LOG` says how much, or else `level`; `NO_COLOR` turns colours off.
-pub fn init(level: &str) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=error,rdkafka=off")));
+/// Sends logs to standard error. `RUST_LOG` says how much, or else `filter`; `NO_COLOR` turns colours off.
+pub fn init(filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let initialised = if std::io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
