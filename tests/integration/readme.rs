@@ -2,6 +2,7 @@
 //! held to the same.
 
 mod consumers;
+mod shown;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -140,7 +141,7 @@ fn prose() -> String {
         is_block ^= fence;
         !is_block && !fence
     });
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
