@@ -89,26 +89,21 @@ impl Dispositions {
     }
 }
 
-/// An example with this test's broker, topic and group.
-fn here(example: &str, topic: &str) -> String {
-    for part in ["localhost:9092", "jidoka.dispositions", "loan-booking"] {
-        assert!(example.contains(part), "the example does not name {part}:\n{example}");
-    }
-    example
-        .replace("localhost:9092", kafka::shared().bootstrap())
-        .replace("jidoka.dispositions", topic)
-        .replace("loan-booking", topic)
+/// Groups and topics of the README's examples: of a service that acts, and of one for reviewers.
+const BOOKING: [&str; 2] = ["\"loan-booking\"", "\"jidoka.dispositions\""];
+const DESK: [&str; 2] = ["\"review-desk\"", "\"jidoka.reviews\""];
+
+/// The example in `language` with this group and topic, on this test's broker and with its topic in place of both.
+fn example(language: &str, names: [&str; 2], topic: &str) -> String {
+    let found: Vec<String> = blocks_in(language).filter(|block| names.iter().all(|name| block.contains(name))).collect();
+    assert_eq!(found.len(), 1, "the README has one example in {language} with {names:?}");
+    let broker = found[0].replace("localhost:9092", kafka::shared().bootstrap());
+    assert_ne!(broker, found[0], "the example says where Kafka is");
+    names.iter().fold(broker, |text, name| text.replace(name, &format!("\"{topic}\"")))
 }
 
-fn only(language: &str) -> String {
-    let mut blocks = blocks_in(language);
-    let block = blocks.next().unwrap_or_else(|| panic!("the README has an example in {language}"));
-    assert!(blocks.next().is_none(), "of several examples in {language} only one would be run");
-    block
-}
-
-/// Runs an example until it has done the `last` thing; what it has done.
-fn done_by(mut command: Command, last: &str) -> Vec<String> {
+/// Runs an example until it has done all that there is to do; what it has done.
+fn done_by(mut command: Command, is_all: impl Fn(&[String]) -> bool) -> Vec<String> {
     let shown = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}. {HOW_TO_GET_IT}"));
@@ -125,7 +120,7 @@ fn done_by(mut command: Command, last: &str) -> Vec<String> {
             Err(RecvTimeoutError::Timeout) => break "did nothing more",
             Err(RecvTimeoutError::Disconnected) => break "ended by itself",
         }
-        if done.last().is_some_and(|line| line == last) {
+        if is_all(&done) {
             break "";
         }
     };
@@ -145,30 +140,35 @@ fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's temporary folder lies in its target folder")
 }
 
+fn ends_with(last: &str) -> impl Fn(&[String]) -> bool {
+    move |done| done.last().is_some_and(|line| line == last)
+}
+
+/// A file of `folder`, run with the client that tests/setup fetched. Unbuffered, so that a pipe shows what it does at once.
+fn python(folder: &Path, file: &str) -> Command {
+    let pinned = include_str!("../../kafka/requirements.txt");
+    let version = pinned.lines().find_map(|line| line.strip_prefix("confluent-kafka==")).expect("the client is pinned");
+    let clients = target().join(format!("clients/confluent-kafka-{version}"));
+    assert!(clients.exists(), "{} is missing: the Kafka client for Python. {HOW_TO_GET_IT}", clients.display());
+    let mut command = Command::new("python3");
+    command.args(["-u", file]).current_dir(folder).env("PYTHONPATH", clients);
+    command
+}
+
 #[test]
 fn the_example_in_python_acts_on_each_event_once() {
     if !kafka::required() {
         return;
     }
-    let pinned = include_str!("../../kafka/requirements.txt");
-    let version = pinned.lines().find_map(|line| line.strip_prefix("confluent-kafka==")).expect("the client is pinned");
-    let clients = target().join(format!("clients/confluent-kafka-{version}"));
-    assert!(clients.exists(), "{} is missing: the Kafka client for Python. {HOW_TO_GET_IT}", clients.display());
     let log = Dispositions::new();
-    let example = here(&only("python"), &log.topic);
+    let example = example("python", BOOKING, &log.topic);
     // The second reads all of it once more, as a group whose offsets were lost.
     let again = example.replace("\"group.id\": \"", "\"group.id\": \"again-");
     assert_ne!(example, again);
     let folder = written("readme-python", &[("booking.py".to_owned(), example), ("again.py".to_owned(), again)]);
-    let run = |file| {
-        let mut command = Command::new("python3");
-        // Unbuffered, so that a pipe shows what it does as it does it.
-        command.args(["-u", file]).current_dir(&folder).env("PYTHONPATH", &clients);
-        command
-    };
-    assert_eq!(done_by(run("booking.py"), DONE[3]), DONE);
+    assert_eq!(done_by(python(&folder, "booking.py"), ends_with(DONE[3])), DONE);
     log.commit(&[("later", 0, "APPROVED", true)]);
-    let mut done = done_by(run("again.py"), "act on inference later 0");
+    let mut done = done_by(python(&folder, "again.py"), ends_with("act on inference later 0"));
     // It was ended between saying this and remembering it, or after that.
     done.retain(|line| line != DONE[3]);
     assert_eq!(done, ["act on inference later 0"], "its memory outlives it");
@@ -181,10 +181,40 @@ fn the_example_in_java_acts_on_each_event_once() {
     }
     let libs = kafka::libs();
     let log = Dispositions::new();
-    let folder = written("readme-java", &[("LoanBooking.java".to_owned(), here(&only("java"), &log.topic))]);
+    let folder = written("readme-java", &[("LoanBooking.java".to_owned(), example("java", BOOKING, &log.topic))]);
     let mut command = Command::new(kafka::java());
     command.arg("-cp").arg(libs.join("*")).arg("LoanBooking.java").current_dir(&folder);
-    assert_eq!(done_by(command, DONE[3]), DONE);
+    assert_eq!(done_by(command, ends_with(DONE[3])), DONE);
+}
+
+/// Which band is read first when is a matter of time; that each is read, and what of it is shown, is not.
+#[test]
+fn the_review_desk_in_python_takes_from_every_band() {
+    if !kafka::required() {
+        return;
+    }
+    let topic = kafka::unique("readme-reviews");
+    kafka::shared().create_topic(&topic, 4, &[]);
+    let mut config = ClientConfig::new();
+    let producer: BaseProducer =
+        config.set("bootstrap.servers", kafka::shared().bootstrap()).create().expect("the settings are sound");
+    let bands = ["critical", "high", "normal", "low"];
+    let mut case: serde_json::Value =
+        serde_json::from_str(&crate::examples::example("case.held.json")).expect("an example is JSON");
+    for (partition, band) in (0..).zip(bands) {
+        case["band"] = band.into();
+        let value = case.to_string();
+        producer.send(BaseRecord::to(&topic).partition(partition).key("id").payload(&value)).expect("the queue has room");
+    }
+    producer.flush(PATIENCE).expect("the brokers take them");
+    let folder = written("readme-desk", &[("desk.py".to_owned(), example("python", DESK, &topic))]);
+    let mut done = done_by(python(&folder, "desk.py"), |done| done.len() == bands.len());
+    let text = |name: &str| case[name].as_str().expect("the example has it").to_owned();
+    let sentence = case["findings"][0]["sentence"].as_str().expect("the example has a finding");
+    let mut wanted = bands.map(|band| format!("{band} {} due {} because {sentence}", text("event_id"), text("due_at")));
+    done.sort();
+    wanted.sort();
+    assert_eq!(done, wanted);
 }
 
 /// The lines that a reader is shown how to type.
