@@ -16,8 +16,10 @@ use jidoka::audit::{
 use jidoka::case::{EventCopy, Opening, write_opening};
 use jidoka::control::{AcceptedGap, Activation, ControlView, Mode, Stop};
 use jidoka::decision::{Decision, Occasion, Signals, Subject, evaluate};
-use jidoka::event::{Decoder, Event, Limits, Plan, Unreadable, Value};
-use jidoka::identity::{DecisionId, Hash, RecordId, Timestamp};
+use jidoka::event::{Decoder, Event, Limits, Plan, Schemas, Unreadable, Value};
+use jidoka::gate::judge::{Judge, Judged, Origin, Sighted};
+use jidoka::gate::window::{DedupWindow, Sighting};
+use jidoka::identity::{DecisionId, Hash, LanePrefix, RecordId, Timestamp};
 use jidoka::policy::{Band, FallbackReview, Policy, PolicySet, Sight};
 use jidoka::progress::Progress;
 use jidoka::record::{Disposition, write_disposition};
@@ -211,6 +213,26 @@ fn the_chain_of_entries_is_the_examples() {
     assert_is("audit-entry.gap-lost.json", &gap(chain.next(), (45, 99), &cause));
     let start = Chain::resume("gate/inference/3".to_owned(), None);
     assert_is("audit-entry.gap-start.json", &gap(start.next(), (0, 39), &GapCause::Start));
+}
+
+/// The first decision again, as it is where `candidate.yaml` is tried beside the policy.
+#[test]
+fn an_entry_with_a_candidates_decision_is_the_example() {
+    let files = ["policy.yaml", "candidate.yaml"].map(|name| (name.to_owned(), example(name) + "\n"));
+    let policies = PolicySet::read(&files, &FallbackReview::default()).expect("sound policies");
+    let bytes = example("inference-event.released.json");
+    let limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 };
+    let mut judge = Judge::new(limits, Arc::new(Schemas::default()));
+    judge.adopt(policies.plan());
+    let origin = Origin { source: "inference", partition: 3, prefix: LanePrefix::of("inference", 3) };
+    let sighted = Sighted::new(origin, Sighting { offset: 40, appended_at: Some(APPENDED_AT) }, bytes.as_bytes(), NOW);
+    let control = ControlView::default();
+    let signals = Signals { control: Some(&control), fallback_band: Band::High };
+    let judged = judge.judge(&sighted, &mut DedupWindow::new(10), &policies, signals, &mut || TOOK);
+    let Judged::Decided(verdict) = judged else { panic!("{judged:?}") };
+    let chain = Chain::resume("gate/inference/3".to_owned(), None);
+    let entry = verdict.entry(sighted.id, NOW, input(40, bytes.as_bytes()), chain.next());
+    assert_is("audit-entry.shadow.json", &written(|out| write_decided(out, &entry)));
 }
 
 fn gap(chain: ChainLink<'_>, (first, last): (i64, i64), cause: &GapCause) -> Vec<u8> {

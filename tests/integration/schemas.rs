@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::examples;
 
 /// Examples that are no records of jidoka's.
-const NO_RECORDS: [&str; 2] = ["policy.yaml", "unreadable-event.json"];
+const NO_RECORDS: [&str; 3] = ["candidate.yaml", "policy.yaml", "unreadable-event.json"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
