@@ -24,13 +24,20 @@ pub fn required() -> bool {
     is_wanted("no-kafka")
 }
 
-/// Whether the tests that `word` leaves out run: it is one of those in `JIDOKA_TESTS`, which commas separate.
+/// Whether the tests that `word` leaves out run: it is one of those in `JIDOKA_TESTS`, which commas separate, or one that
+/// `tests/setup` has written down because this machine cannot have what they need.
 pub fn is_wanted(word: &str) -> bool {
     let wanted = std::env::var("JIDOKA_TESTS").map_or(true, |words| words.split(',').all(|it| it != word));
     if !wanted {
         say_skipped(&format!("JIDOKA_TESTS={word}"));
+        return false;
     }
-    wanted
+    let without = provide::scratch().with_file_name("without");
+    let possible = std::fs::read_to_string(without).map_or(true, |words| words.lines().all(|it| it != word));
+    if !possible {
+        say_skipped(&format!("tests/setup could not get what it needs ({word} in target/without)"));
+    }
+    possible
 }
 
 /// Whether tests that start and break brokers of their own run. With `KAFKA_BOOTSTRAP_SERVERS` and no Kafka fetched

@@ -157,7 +157,7 @@ fn python(folder: &Path, file: &str) -> Command {
 
 #[test]
 fn the_example_in_python_acts_on_each_event_once() {
-    if !kafka::required() {
+    if !kafka::required() || !kafka::is_wanted("no-examples") {
         return;
     }
     let log = Dispositions::new();
@@ -190,7 +190,7 @@ fn the_example_in_java_acts_on_each_event_once() {
 /// Which band is read first when is a matter of time; that each is read, and what of it is shown, is not.
 #[test]
 fn the_review_desk_in_python_takes_from_every_band() {
-    if !kafka::required() {
+    if !kafka::required() || !kafka::is_wanted("no-examples") {
         return;
     }
     let topic = kafka::unique("readme-reviews");
@@ -225,7 +225,7 @@ fn kcat_commands() -> Vec<String> {
 
 #[test]
 fn the_kcat_commands_show_what_was_committed() {
-    if !kafka::required() {
+    if !kafka::required() || !kafka::is_wanted("no-examples") {
         return;
     }
     let log = Dispositions::new();
