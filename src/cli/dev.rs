@@ -1,136 +1,218 @@
 //! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate, real events.
 
+mod ground;
 mod screen;
+mod view;
+mod why;
 
+use std::io::{IsTerminal as _, stdin, stdout};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::interrupt;
 use super::run::{Ended, GatePlan, RunningGate, TopicCheck, client_settings};
-use super::terminal::{Exit, Output, fail};
+use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
 use crate::dev::POLICIES;
 use crate::dev::player::{Score, play};
 use crate::dev::summary::Summary;
-use crate::dev::watcher::{Course, Watched, watch};
+use crate::dev::watcher::{Course, News, watch};
 use crate::document::Problem;
 use crate::event::Schemas;
 use crate::policy::PolicySet;
 use crate::stream::ClientConfig;
-use crate::stream::mock::MockBroker;
-use crate::stream::topics::{Topic, TopicLayout};
 use crate::telemetry::health::Health;
+use crate::telemetry::logs::{self, LogLines};
 use crate::telemetry::metrics::Metrics;
-use screen::{Screen, Start};
+use ground::{Ground, SOURCE};
+use screen::{Lines, Start};
+use view::{About, Screen, Sources, View};
 
-/// The input.
-const TOPIC: &str = "inference";
-const TOPIC_PARTITIONS: i32 = 3;
+/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it.
+const LOGS: &str = "warn,librdkafka=error,rdkafka=off";
+
 /// The gate begins to decide within this time, or something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 /// The mock broker keeps 5 MiB of a partition: much faster, and it would drop what is not yet read.
-const RATE_MAX: i64 = 200;
+const MOCK_RATE_MAX: u32 = 200;
 
 /// Shows jidoka at work.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The broker is librdkafka's mock broker in this process: it is not exactly-once, and nothing is kept. It shows what
-jidoka does, not what it guarantees; for that, `jidoka run` on a Kafka.
+    after_help = "By default the broker is librdkafka's mock broker in this process: it is not exactly-once, and nothing is kept. It
+shows what jidoka does, not what it guarantees. --real and --bootstrap run the gate as in production. A Kafka that wants a
+login is for `jidoka run`.
 
 The events are real: UCI Adult (Becker, Kohavi 1996) and UCI Default of Credit Card Clients (Yeh 2009), both CC BY 4.0. Of
-every 50, one is broken, one is sent twice and one comes again with other content.
+every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule.
+
+On a terminal it is drawn; ? shows the keys. Elsewhere, or with --plain, it prints lines.
 
 Exit codes: 0 ended as asked; 1 it failed; 2 wrong usage.
 
 Examples:
   jidoka dev
+  jidoka dev --real                                    # an Apache Kafka, after tests/setup
+  jidoka dev --bootstrap localhost:9092                # yours, with topics jidoka-dev-<number>.*
   jidoka dev --once 200 --rate 100
   jidoka dev --output json | jq 'select(.type == \"held\")'"
 )]
 pub struct DevArgs {
+    /// Start the Apache Kafka that tests/setup fetched (Java 17 or newer), and remove it at the end
+    #[arg(long, conflicts_with = "bootstrap")]
+    real: bool,
+    /// Use this Kafka, with topics of their own
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
     /// Play N events, wait until all of them are decided, print the summary and end
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     once: Option<u64>,
-    /// Events a second
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
+    /// Events a second; the mock broker takes 200 at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     rate: u32,
     /// Where /metrics, /healthz and /readyz are served; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: std::net::SocketAddr,
+    /// Plain lines, also on a terminal
+    #[arg(long)]
+    plain: bool,
     /// Text for people, or one JSON document a line
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    /// Write what the view shows at the end as an SVG, and draw nothing on the terminal
+    #[arg(long, value_name = "FILE", hide = true, requires = "once")]
+    picture: Option<PathBuf>,
 }
 
 /// Runs the command.
 #[must_use]
 pub fn run(args: &DevArgs) -> Exit {
-    match show(args) {
+    let can_draw = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+    let on_terminal = stdout().is_terminal() && stdin().is_terminal() && can_draw;
+    let drawn = on_terminal && !args.plain && args.output == Output::Text && args.picture.is_none();
+    let logs = if drawn {
+        logs::init_kept(LOGS)
+    } else {
+        logs::init(LOGS);
+        LogLines::default()
+    };
+    let ended = show(args, if drawn { Drawn::OnTerminal } else { Drawn::Nowhere }, &logs);
+    for line in logs.take() {
+        note(line);
+    }
+    match ended {
         Ok(()) => Exit::Done,
         Err(ended) => fail(ended.exit, ended.sentence),
     }
+}
+
+/// Whether the view is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drawn {
+    OnTerminal,
+    Nowhere,
 }
 
 fn failed(sentence: String) -> Ended {
     Ended { exit: Exit::Failed, sentence }
 }
 
-fn show(args: &DevArgs) -> Result<(), Ended> {
+fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
+    if args.rate > MOCK_RATE_MAX && !args.real && args.bootstrap.is_none() {
+        let sentence =
+            format!("The mock broker takes {MOCK_RATE_MAX} events a second at most; for a rate of {} use --real.", args.rate);
+        return Err(Ended { exit: Exit::Usage, sentence });
+    }
     let stop = interrupt::flag().map_err(|error| failed(format!("Cannot listen for Ctrl-C: {error}")))?;
-    let layout = TopicLayout { replication: 1, ..TopicLayout::default() };
-    let broker = start_broker(&layout)?;
-    let settings = settings(args, &broker.bootstrap())?;
+    let (ground, _running) = Ground::prepare(args, &stop)?;
+    let settings = settings(args, &ground)?;
     let policies = policies(&settings)?;
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
-    let screen = Screen::new(args.output, Arc::clone(&stop));
     let metrics = Arc::new(Metrics::new());
-    let plan = GatePlan {
-        settings: &settings,
-        policies,
-        schemas: Schemas::default(),
-        follow: None,
-        metrics,
-        check: TopicCheck::MockBroker,
-    };
+    let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
+    let plan =
+        GatePlan { settings: &settings, policies, schemas: Schemas::default(), follow: None, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
-    screen.start(&Start { bootstrap: &broker.bootstrap(), address: gate.address(), policies: &names, rate: args.rate });
+    let lines = Lines::new(args.output, Arc::clone(&stop));
+    let start =
+        Start { ground: &ground, metrics: format!("http://{}/metrics", gate.address()), policies: &names, rate: args.rate };
+    let view = (drawn == Drawn::OnTerminal || args.picture.is_some()).then(|| View::new(about(&start)));
+    if drawn == Drawn::Nowhere {
+        lines.start(&start);
+    }
+    let audience = Audience { lines: (drawn == Drawn::Nowhere).then_some(&lines), view: view.as_ref() };
     let course = Course::new(stop);
-    let summary = run_course(args, &settings, &layout, gate, &course, &screen)?;
+    let health = Arc::clone(gate.health());
+    let sources = Sources { course: &course, health: &health, commit_age, logs };
+    let run = Run { args, settings: &settings, ground: &ground, course: &course, audience: &audience };
+    let summary = run.with_view(gate, &sources, drawn)?;
     let played = course.played.load(Ordering::Acquire);
-    screen.end(&summary.counts(played));
+    if let (Some(file), Some(view)) = (&args.picture, &view) {
+        view.write_picture(file, played).map_err(|error| failed(format!("Cannot write {}: {error}", file.display())))?;
+    }
+    lines.end(&summary.counts(played), ground.stays.as_deref());
     match args.once {
         Some(once) if !summary.is_complete(once) => Err(failed(format!("Ended before all of {once} events were decided."))),
         _ => Ok(()),
     }
 }
 
-/// All topics are made before any client connects.
-fn start_broker(layout: &TopicLayout) -> Result<MockBroker, Ended> {
-    let own: Vec<(String, i32)> = Topic::ALL.iter().map(|topic| of(*topic, layout)).collect();
-    let all = own.iter().map(|(name, partitions)| (name.as_str(), *partitions)).chain([(TOPIC, TOPIC_PARTITIONS)]);
-    MockBroker::start(all).map_err(|error| failed(format!("Cannot start the mock broker: {error}")))
+fn about(start: &Start<'_>) -> About {
+    About {
+        broker: start.ground.broker.clone(),
+        means: start.ground.means.clone(),
+        metrics: start.metrics.clone(),
+        policies: start.policies.to_vec(),
+        rate: start.rate,
+    }
 }
 
-fn of(topic: Topic, layout: &TopicLayout) -> (String, i32) {
-    (topic.name(layout), topic.partitions(layout).count())
+/// Who is told what happens.
+struct Audience<'a> {
+    lines: Option<&'a Lines>,
+    view: Option<&'a View>,
+}
+
+impl Audience<'_> {
+    fn tell(&self, news: &News<'_>) {
+        if let Some(lines) = self.lines {
+            lines.tell(news);
+        }
+        if let Some(view) = self.view {
+            view.tell(news);
+        }
+    }
+
+    fn ready(&self) {
+        if let Some(lines) = self.lines {
+            lines.ready();
+        }
+        if let Some(view) = self.view {
+            view.ready();
+        }
+    }
 }
 
 /// As a configuration file would say it. The environment is left out: `dev` is the same everywhere.
-fn settings(args: &DevArgs, bootstrap: &str) -> Result<Settings, Ended> {
-    let source = format!("[ {{ name: {TOPIC}, topic: {TOPIC}, start: earliest }} ]");
-    let listen = args.listen.to_string();
-    let given = [
-        ("KAFKA__BOOTSTRAP_SERVERS", bootstrap),
-        // The mock broker answers a fetch that found nothing only when its time is over, not when something comes.
-        ("KAFKA__FETCH_WAIT_MAX_MS", "40"),
-        ("TOPICS__REPLICATION", "1"),
+fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
+    let source = format!("[ {{ name: {SOURCE}, topic: {}, start: earliest }} ]", ground.input);
+    let (listen, replication) = (args.listen.to_string(), ground.layout.replication.to_string());
+    let mut given = vec![
+        ("KAFKA__BOOTSTRAP_SERVERS", ground.bootstrap.as_str()),
+        ("TOPICS__PREFIX", &ground.layout.prefix),
+        ("TOPICS__REPLICATION", &replication),
         ("SOURCES", &source),
         ("GATE__WORKERS", "1"),
         ("API__LISTEN", &listen),
     ];
+    if ground.check == TopicCheck::MockBroker {
+        // The mock broker answers a fetch that found nothing only when its time is over, not when something comes.
+        given.push(("KAFKA__FETCH_WAIT_MAX_MS", "40"));
+    }
     let variables = given.into_iter().map(|(name, value)| (format!("JIDOKA__{name}"), value.to_owned()));
     Settings::load(None, variables).map_err(|problems| wrong(&problems))
 }
@@ -145,55 +227,75 @@ fn wrong(problems: &[Problem]) -> Ended {
     Ended { exit: Exit::Usage, sentence: sentences.join("\n") }
 }
 
-/// Lets player, gate and watcher run until one of them ends; then ends the others.
-fn run_course(
-    args: &DevArgs,
-    settings: &Settings,
-    layout: &TopicLayout,
-    gate: RunningGate,
-    course: &Course,
-    screen: &Screen,
-) -> Result<Summary, Ended> {
-    let health = Arc::clone(gate.health());
-    let clients = client_settings(settings);
-    let mut producer = ClientConfig::new();
-    producer.set("bootstrap.servers", settings.kafka.bootstrap_servers());
-    let topics = Watched {
-        audit: of(Topic::Audit, layout),
-        reviews: of(Topic::Reviews, layout),
-        dead_letters: of(Topic::DeadLetters, layout),
-    };
-    std::thread::scope(|scope| {
-        let watcher = thread("watcher").spawn_scoped(scope, || {
-            let watched = watch(&clients, &topics, course, &|news| screen.tell(news));
-            course.end();
-            watched.map_err(Ended::from)
-        });
-        let player = thread("player").spawn_scoped(scope, || {
-            let score = Score { topic: TOPIC, rate: args.rate, limit: args.once };
-            let played = until_ready(&health, course).and_then(|()| {
-                screen.ready();
-                play(&producer, score, &course.played, &course.stop)
+/// One run of player, gate and watcher.
+struct Run<'r> {
+    args: &'r DevArgs,
+    settings: &'r Settings,
+    ground: &'r Ground,
+    course: &'r Course,
+    audience: &'r Audience<'r>,
+}
+
+impl Run<'_> {
+    /// Shows the view, where there is one, for as long as the others run.
+    fn with_view(&self, gate: RunningGate, sources: &Sources<'_>, drawn: Drawn) -> Result<Summary, Ended> {
+        let Some(view) = self.audience.view else { return self.until_one_ends(gate) };
+        let cannot = |error: std::io::Error| failed(format!("Cannot draw on the terminal: {error}. Plain lines: --plain"));
+        let mut screen = if drawn == Drawn::OnTerminal { Some(Screen::open().map_err(cannot)?) } else { None };
+        std::thread::scope(|scope| {
+            let drawing = thread("view").spawn_scoped(scope, || {
+                let drawn = view.run(sources, screen.as_mut());
+                self.course.end_unless(drawn.is_ok());
+                drawn
             });
-            course.played_all.store(true, Ordering::Release);
-            if played.is_err() {
+            let summary = self.until_one_ends(gate);
+            view.over();
+            let drawn = drawing.map_err(|error| cannot_start(&error))?.join();
+            let drawn = drawn.unwrap_or_else(|_| Err(std::io::Error::other("it panicked"))).map_err(cannot);
+            summary.and_then(|summary| drawn.map(|()| summary))
+        })
+    }
+
+    /// Lets player, gate and watcher run until one of them ends; then ends the others.
+    fn until_one_ends(&self, gate: RunningGate) -> Result<Summary, Ended> {
+        let course = self.course;
+        let health = Arc::clone(gate.health());
+        let clients = client_settings(self.settings);
+        let topics = self.ground.watched();
+        std::thread::scope(|scope| {
+            let watcher = thread("watcher").spawn_scoped(scope, || {
+                let watched = watch(&clients, &topics, course, &|news| self.audience.tell(news));
                 course.end();
-            }
-            played.map_err(failed)
-        });
-        let ended = gate.wait(&course.stop);
-        course.gate_ended.store(true, Ordering::Release);
-        course.end();
-        let player = player
-            .map_err(|error| cannot_start(&error))?
-            .join()
-            .unwrap_or_else(|_| Err(failed("The player panicked.".to_owned())));
-        let watcher = watcher
-            .map_err(|error| cannot_start(&error))?
-            .join()
-            .unwrap_or_else(|_| Err(failed("The watcher panicked.".to_owned())));
-        ended.and(player).and(watcher)
-    })
+                watched.map_err(Ended::from)
+            });
+            let player = thread("player").spawn_scoped(scope, || {
+                let played = self.play(&health);
+                course.played_all.store(true, Ordering::Release);
+                course.end_unless(played.is_ok());
+                played.map_err(failed)
+            });
+            let ended = gate.wait(&course.stop);
+            course.gate_ended.store(true, Ordering::Release);
+            course.end();
+            let player = player
+                .map_err(|error| cannot_start(&error))?
+                .join()
+                .unwrap_or_else(|_| Err(failed("The player panicked.".to_owned())));
+            let watcher = watcher
+                .map_err(|error| cannot_start(&error))?
+                .join()
+                .unwrap_or_else(|_| Err(failed("The watcher panicked.".to_owned())));
+            ended.and(player).and(watcher)
+        })
+    }
+
+    fn play(&self, health: &Health) -> Result<(), String> {
+        let mut producer = ClientConfig::new();
+        producer.set("bootstrap.servers", self.settings.kafka.bootstrap_servers());
+        until_ready(health, &self.course.stop)?;
+        self.audience.ready();
+        play(&producer, Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once }, self.course)
+    }
 }
 
 fn thread(name: &str) -> std::thread::Builder {
@@ -205,9 +307,9 @@ fn cannot_start(error: &std::io::Error) -> Ended {
 }
 
 /// Ages count from when somebody is there to decide.
-fn until_ready(health: &Health, course: &Course) -> Result<(), String> {
+fn until_ready(health: &Health, stop: &AtomicBool) -> Result<(), String> {
     let until = Instant::now() + READY_WITHIN;
-    while !health.readiness().ready && !course.stop.load(Ordering::Relaxed) {
+    while !health.readiness().ready && !stop.load(Ordering::Relaxed) {
         if Instant::now() > until {
             let reasons: Vec<String> =
                 health.readiness().reasons.iter().map(|reason| format!("{}: {}", reason.what, reason.why)).collect();

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::terminal::leave;
+
 /// What a shell expects of a process that Ctrl-C ended.
 const ENDED_BY_SIGNAL: i32 = 130;
 
@@ -41,7 +43,7 @@ async fn watch(mut interrupt: Signal, mut terminate: Signal, stop: &AtomicBool) 
         }
         stop.store(true, Ordering::Relaxed);
         if asked.get_or_insert_with(Instant::now).elapsed() > SAME_WITHIN {
-            std::process::exit(ENDED_BY_SIGNAL);
+            leave(ENDED_BY_SIGNAL);
         }
     }
 }

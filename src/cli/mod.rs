@@ -83,14 +83,14 @@ enum Command {
 }
 
 impl Command {
-    /// What is logged where `RUST_LOG` does not say it.
-    const fn logs(&self) -> &'static str {
+    /// What is logged where `RUST_LOG` does not say it. `dev` says for itself where logs go: they would be in the way of what
+    /// it draws.
+    const fn logs(&self) -> Option<&'static str> {
         match self {
-            Self::Run(_) => "info,librdkafka=error,rdkafka=off",
-            // What it prints is its result; the gate's own log would bury it.
-            Self::Dev(_) => "warn,librdkafka=error,rdkafka=off",
+            Self::Dev(_) => None,
+            Self::Run(_) => Some("info,librdkafka=error,rdkafka=off"),
             // They end with what came of it, a broker's refusal included.
-            _ => "warn,librdkafka=off,rdkafka=off",
+            _ => Some("warn,librdkafka=off,rdkafka=off"),
         }
     }
 }
@@ -105,7 +105,9 @@ pub fn definition() -> clap::Command {
 #[must_use]
 pub fn main() -> Exit {
     let cli = Cli::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit());
-    logs::init(cli.command.logs());
+    if let Some(filter) = cli.command.logs() {
+        logs::init(filter);
+    }
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt;
-use super::terminal::{Exit, fail};
+use super::terminal::{Exit, fail, leave};
 use crate::config::{self, FolderWatch, POLICY_FILES, SCHEMA_FILES, Settings};
 use crate::event::{Limits, SchemaSource, Schemas};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
@@ -371,7 +371,7 @@ fn watch(threads: &[JoinHandle<Result<(), Fault>>], health: &Health, stop: &Atom
                 "a transaction hangs in a call that ignores its timeout; ending the process, nothing is lost"
             );
             // Joining would hang, too. The broker aborts the transaction, or the next process of this ordinal does.
-            std::process::exit(1);
+            leave(1);
         }
         std::thread::sleep(Duration::from_millis(50));
     }

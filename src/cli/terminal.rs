@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -53,6 +54,21 @@ pub enum Output {
     /// JSON, for programs.
     #[value(help = None)]
     Json,
+}
+
+static BEFORE_LEAVING: OnceLock<fn()> = OnceLock::new();
+
+/// Has `restore` called where the process ends in the middle of its work: the terminal is given back as it was.
+pub fn before_leaving(restore: fn()) {
+    BEFORE_LEAVING.get_or_init(|| restore);
+}
+
+/// Ends the process at once, wherever its threads are.
+pub fn leave(code: i32) -> ! {
+    if let Some(restore) = BEFORE_LEAVING.get() {
+        restore();
+    }
+    std::process::exit(code)
 }
 
 /// `text` in `style`, for [`say`] and [`note`].

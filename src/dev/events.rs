@@ -1,9 +1,14 @@
-//! Real inference events, for ever, with a few broken, repeated and conflicting ones among them: always the same ones.
+//! Real inference events, for ever, with a few among them that are broken, repeated, conflicting, or such that every rule of
+//! the policies finds something: always the same ones.
+
+mod altered;
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Lines};
 
 use flate2::read::GzDecoder;
+
+use altered::{Touch, broken, rescored};
 
 const ADULT: &[u8] = include_bytes!("data/adult/events.jsonl.gz");
 const CREDIT_DEFAULT: &[u8] = include_bytes!("data/credit_default/events.jsonl.gz");
@@ -13,6 +18,8 @@ const CYCLE: u64 = 50;
 const BROKEN_AT: u64 = 17;
 const REPEATED_AT: u64 = 31;
 const CONFLICTING_AT: u64 = 43;
+/// From here on the next event of either model that is fit for it becomes one that a rule holds.
+const TOUCHED_AT: [u64; 2] = [24, 7];
 /// So many events back lies the one that is sent again, and the one that is contradicted.
 const REPEATED_BACK: usize = 5;
 const CONFLICTING_BACK: usize = 9;
@@ -26,17 +33,31 @@ pub struct PlayedRecord {
     pub value: String,
 }
 
+/// A record that somebody asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extra {
+    /// One that cannot be read.
+    Broken,
+    /// One about so much money that a person must decide.
+    LargeAmount,
+    /// The last one once more.
+    Duplicate,
+}
+
 /// The events of both models by turns. Ends never: a new round gives the events new ids.
 pub struct Events {
     streams: [DataStream; 2],
+    /// What the next fit event of either model becomes.
+    due: [Option<Touch>; 2],
     played: u64,
+    extras: u64,
     recent: VecDeque<PlayedRecord>,
 }
 
 impl Default for Events {
     fn default() -> Self {
         let streams = [DataStream::new(ADULT), DataStream::new(CREDIT_DEFAULT)];
-        Self { streams, played: 0, recent: VecDeque::with_capacity(CONFLICTING_BACK) }
+        Self { streams, due: [None; 2], played: 0, extras: 0, recent: VecDeque::with_capacity(CONFLICTING_BACK) }
     }
 }
 
@@ -45,12 +66,17 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<PlayedRecord> {
         let (place, cycle) = (self.played % CYCLE, self.played / CYCLE);
+        for (model, at) in TOUCHED_AT.into_iter().enumerate() {
+            if place == at {
+                self.due[model] = Some(Touch::of(model, cycle));
+            }
+        }
         let record = match place {
             REPEATED_AT => self.back(REPEATED_BACK),
             CONFLICTING_AT => rescored(self.back(CONFLICTING_BACK)),
             BROKEN_AT => broken(self.fresh(), cycle),
             _ => {
-                let record = self.fresh();
+                let record = self.fresh_or_touched();
                 self.recent.truncate(CONFLICTING_BACK - 1);
                 self.recent.push_front(record.clone());
                 record
@@ -62,30 +88,39 @@ impl Iterator for Events {
 }
 
 impl Events {
+    /// A record that is not among those of the iterator; each has an id of its own, but for a duplicate.
+    pub fn extra(&mut self, extra: Extra) -> PlayedRecord {
+        self.extras += 1;
+        let key = format!("yours-{:03}", self.extras);
+        let first = DataStream::new(ADULT).next_event();
+        let yours = PlayedRecord { value: first.value.replacen(&first.key, &key, 1), key };
+        match extra {
+            Extra::Broken => broken(yours, self.extras - 1),
+            Extra::LargeAmount => Touch::LargeAmount.apply(yours),
+            Extra::Duplicate => self.recent.front().cloned().unwrap_or(yours),
+        }
+    }
+
+    fn model(&self) -> usize {
+        usize::from(!self.played.is_multiple_of(2))
+    }
+
     fn fresh(&mut self) -> PlayedRecord {
-        let stream = usize::from(!self.played.is_multiple_of(2));
-        self.streams[stream].next_event()
+        let model = self.model();
+        self.streams[model].next_event()
+    }
+
+    fn fresh_or_touched(&mut self) -> PlayedRecord {
+        let (model, record) = (self.model(), self.fresh());
+        match self.due[model].take_if(|touch| touch.fits(&record)) {
+            Some(touch) => touch.apply(record),
+            None => record,
+        }
     }
 
     fn back(&self, by: usize) -> PlayedRecord {
         self.recent.get(by - 1).expect("the first special record comes later than so many events").clone()
     }
-}
-
-/// The same event, sent again by the next version of its model: one of the two must be wrong.
-fn rescored(record: PlayedRecord) -> PlayedRecord {
-    PlayedRecord { value: record.value.replacen(r#""version":"1.0.0""#, r#""version":"1.0.1""#, 1), ..record }
-}
-
-/// An event as a broken producer might send it, in one of four ways.
-fn broken(record: PlayedRecord, which: u64) -> PlayedRecord {
-    let value = match which % 4 {
-        0 => record.value[..record.value.floor_char_boundary(record.value.len() / 2)].to_owned(),
-        1 => record.value.replacen(r#""confidence":"#, r#""confidence":1"#, 1),
-        2 => record.value.replacen(r#""event_id":"#, r#""id":"#, 1),
-        _ => String::new(),
-    };
-    PlayedRecord { value, ..record }
 }
 
 type Unzipped = Lines<BufReader<GzDecoder<&'static [u8]>>>;
@@ -129,11 +164,14 @@ impl DataStream {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
     use super::*;
+    use crate::audit::AppendTimeType;
     use crate::event::{Decoder, Limits, Plan};
+    use crate::policy::{FallbackReview, PolicySet};
+    use crate::replay::{Log, Record, Replay, Terms};
 
     fn decoder() -> Decoder {
         Decoder::new(Arc::new(Plan::default()), Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 })
@@ -159,7 +197,7 @@ mod tests {
     fn what_is_mixed_in_is_what_it_is_meant_to_be() {
         let (mut decoder, mut seen) = (decoder(), BTreeMap::<String, String>::new());
         let (mut codes, mut same, mut conflicting) = (Vec::new(), 0, 0);
-        for record in Events::default().take(200) {
+        for record in Events::default().take(400) {
             if let Err(unreadable) = decoder.decode(record.value.as_bytes()) {
                 codes.push(unreadable.code.as_str());
                 continue;
@@ -170,8 +208,46 @@ mod tests {
                 Some(_) => conflicting += 1,
             }
         }
-        assert_eq!((codes, same, conflicting), (vec!["not-json", "out-of-range", "missing-field", "empty"], 4, 4));
-        let again: Vec<_> = Events::default().take(200).collect();
-        assert_eq!(again, Events::default().take(200).collect::<Vec<_>>(), "always the same");
+        let wanted =
+            vec!["not-json", "out-of-range", "missing-field", "empty", "duplicate-key", "wrong-type", "bad-id", "too-deep"];
+        assert_eq!((codes, same, conflicting), (wanted, 8, 8));
+        let again: Vec<_> = Events::default().take(400).collect();
+        assert_eq!(again, Events::default().take(400).collect::<Vec<_>>(), "always the same");
+    }
+
+    #[test]
+    fn what_somebody_asks_for_has_an_id_of_its_own() {
+        let (mut decoder, mut events) = (decoder(), Events::default());
+        let last = events.by_ref().take(3).last().expect("there are three");
+        assert_eq!(events.extra(Extra::Duplicate), last);
+        let large = events.extra(Extra::LargeAmount);
+        assert_eq!(decoder.decode(large.value.as_bytes()).expect("a good event").event_id(), "yours-002");
+        let broken: Vec<_> = (0..8).map(|_| events.extra(Extra::Broken)).collect();
+        assert!(broken.iter().all(|record| decoder.decode(record.value.as_bytes()).is_err()));
+    }
+
+    /// The sample apart: it is drawn by the decision's id, which differs from run to run.
+    #[test]
+    fn every_rule_of_both_policies_finds_something_soon() {
+        let files = crate::dev::POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let policies = PolicySet::read(&files, &FallbackReview::default()).expect("a test reads these files");
+        let mut wanted = BTreeSet::new();
+        for policy in policies.policies() {
+            wanted.extend(policy.triggers.iter().map(|trigger| (policy.name.clone(), trigger.id.clone())));
+        }
+        wanted.retain(|(_, trigger)| trigger != "quality-sample");
+        assert!(wanted.len() >= 10);
+        let log = Log { source: "inference".to_owned(), topic: "inference".to_owned(), partition: 0 };
+        let mut replay = Replay::new(policies, Terms::default(), log);
+        for (offset, record) in (0..).zip(Events::default().take(450)) {
+            let (appended_at, appended_at_type) = (None, AppendTimeType::None);
+            let replayed = replay.judge(&Record { offset, appended_at, appended_at_type, bytes: record.value.as_bytes() });
+            let Some(verdict) = replayed.verdict() else { continue };
+            for finding in verdict.decision.results.iter().filter(|result| result.is_finding()) {
+                let policy = verdict.policy.map(|policy| policy.name.clone()).unwrap_or_default();
+                wanted.remove(&(policy, finding.id(verdict.policy).to_owned()));
+            }
+        }
+        assert!(wanted.is_empty(), "never seen: {wanted:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the records of `audit`, `reviews` and `dead-letters` say, as far as somebody who looks on wants to know it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::identity::Timestamp;
 
@@ -67,6 +68,17 @@ pub struct Held {
     pub event_id: Option<String>,
     /// Why it is held.
     pub findings: Vec<Finding>,
+    /// Until when a person should have decided.
+    #[serde(default)]
+    pub due_at: Option<String>,
+    /// The event as it was sent; none where it is unreadable or too large.
+    #[serde(default, deserialize_with = "as_written")]
+    pub event: Option<String>,
+}
+
+fn as_written<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let event = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(event.map(|event| event.get().to_owned()).filter(|event| event != "null"))
 }
 
 /// The model of a case.
@@ -86,8 +98,10 @@ pub struct Finding {
 }
 
 /// A dead letter, from its headers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DeadLetter {
+    /// The decision about it.
+    pub decision_id: String,
     /// When it was written.
     pub at: String,
     /// What is wrong, as a code.
@@ -96,7 +110,14 @@ pub struct DeadLetter {
     pub detail: String,
     /// Where the original lies: topic/partition and offset.
     pub place: String,
+    /// The original's beginning, as text.
+    pub original: String,
+    /// How long the original was, in bytes.
+    pub original_size: String,
 }
+
+/// So much of an original is kept to be shown.
+const ORIGINAL_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -151,14 +172,22 @@ pub fn review(value: &[u8]) -> serde_json::Result<Happening> {
     serde_json::from_slice(value).map(Happening::Held)
 }
 
-/// Reads a dead letter by its headers.
+/// Reads a dead letter by its headers and its value, the original.
 #[must_use]
-pub fn dead_letter<'h>(at: Option<Timestamp>, header: impl Fn(&str) -> Option<&'h [u8]>) -> Happening {
+pub fn dead_letter<'h>(at: Option<Timestamp>, original: &[u8], header: impl Fn(&str) -> Option<&'h [u8]>) -> Happening {
     let text = |name: &str| String::from_utf8_lossy(header(name).unwrap_or_default()).into_owned();
     let topic = text("jidoka-source-topic");
     let place = format!("{topic}/{} at offset {}", text("jidoka-source-partition"), text("jidoka-source-offset"));
     let at = at.map(|at| String::from_utf8_lossy(&at.rfc3339()).into_owned()).unwrap_or_default();
-    Happening::DeadLetter(DeadLetter { at, code: text("jidoka-error-code"), detail: text("jidoka-error-detail"), place })
+    Happening::DeadLetter(DeadLetter {
+        decision_id: text("jidoka-decision-id"),
+        at,
+        code: text("jidoka-error-code"),
+        detail: text("jidoka-error-detail"),
+        place,
+        original: String::from_utf8_lossy(&original[..original.len().min(ORIGINAL_BYTES_MAX)]).into_owned(),
+        original_size: text("jidoka-original-size"),
+    })
 }
 
 #[cfg(test)]

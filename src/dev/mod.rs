@@ -8,10 +8,13 @@
 //! The gate in the middle is production's, with the policies of `config/policies/`. The watcher knows nothing that any review
 //! tool could not read from the topics.
 
+pub mod ages;
 pub mod events;
 pub mod happening;
+pub mod kafka;
 pub mod player;
 pub mod summary;
+pub mod trail;
 pub mod watcher;
 
 /// The policies that `dev` runs, as they stand in `config/policies/`: it works in any folder.

@@ -1,9 +1,10 @@
 //! Plays events into a topic at a steady rate.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::dev::events::{Events, PlayedRecord};
+use crate::dev::events::{Events, Extra, PlayedRecord};
+use crate::dev::watcher::Course;
 use crate::stream::ClientConfig;
 use crate::stream::player::{Offer, Player};
 
@@ -17,30 +18,35 @@ pub struct Score<'t> {
     pub topic: &'t str,
     /// Records a second.
     pub rate: u32,
-    /// So many records; without end where none.
+    /// So many records, besides those that somebody asks for; without end where none.
     pub limit: Option<u64>,
 }
 
-/// Plays `score` until it ends or `stop`, and counts in `count` what was handed over.
+/// Plays `score` until it ends or everything should, counts what was handed over, and sends what the course is asked for.
 ///
 /// # Errors
 /// When librdkafka does not take the settings or a record.
-pub fn play(client: &ClientConfig, score: Score<'_>, count: &AtomicU64, stop: &AtomicBool) -> Result<(), String> {
+pub fn play(client: &ClientConfig, score: Score<'_>, course: &Course) -> Result<(), String> {
     let player = Player::new(client, score.topic)?;
     let interval = Duration::from_secs(1) / score.rate.max(1);
-    let mut due = Instant::now();
-    for record in Events::default() {
-        if score.limit.is_some_and(|limit| count.load(Ordering::Relaxed) >= limit) || !wait_until(due, stop) {
+    let (mut events, mut due, mut regular) = (Events::default(), Instant::now(), 0);
+    while score.limit.is_none_or(|limit| regular < limit) {
+        let record = match wait(&mut due, course) {
+            Awaited::Stop => break,
+            Awaited::Asked(extra) => events.extra(extra),
+            Awaited::Due => {
+                due += interval;
+                regular += 1;
+                events.next().expect("the events never end")
+            }
+        };
+        if !send(&player, &record, &course.stop)? {
             break;
         }
-        if !send(&player, &record, stop)? {
-            break;
-        }
-        count.fetch_add(1, Ordering::Release);
-        due += interval;
+        course.played.fetch_add(1, Ordering::Release);
     }
     let deadline = Instant::now() + Duration::from_secs(5);
-    while player.tally().delivered + player.tally().failed < count.load(Ordering::Relaxed) && Instant::now() < deadline {
+    while player.tally().delivered + player.tally().failed < course.played.load(Ordering::Relaxed) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     match player.tally().first_error {
@@ -49,15 +55,33 @@ pub fn play(client: &ClientConfig, score: Score<'_>, count: &AtomicU64, stop: &A
     }
 }
 
-/// Waits; `false` where a stop came first.
-fn wait_until(due: Instant, stop: &AtomicBool) -> bool {
+/// What a wait ended with.
+enum Awaited {
+    /// Everything should end.
+    Stop,
+    /// Somebody asked for this, due or not, paused or not.
+    Asked(Extra),
+    /// The next record is due.
+    Due,
+}
+
+fn wait(due: &mut Instant, course: &Course) -> Awaited {
     loop {
-        if stop.load(Ordering::Relaxed) {
-            return false;
+        if course.stop.load(Ordering::Relaxed) {
+            return Awaited::Stop;
+        }
+        if let Some(extra) = course.next_extra() {
+            return Awaited::Asked(extra);
+        }
+        if course.paused.load(Ordering::Relaxed) {
+            std::thread::sleep(GLANCE);
+            // What was not played meanwhile is not caught up with.
+            *due = Instant::now();
+            continue;
         }
         match due.checked_duration_since(Instant::now()) {
             Some(wait) if !wait.is_zero() => std::thread::sleep(wait.min(GLANCE)),
-            _ => return true,
+            _ => return Awaited::Due,
         }
     }
 }

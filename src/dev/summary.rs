@@ -161,10 +161,11 @@ mod tests {
             model: Model { name: None },
             event_id: None,
             findings: Vec::new(),
+            due_at: None,
+            event: None,
         }));
         assert!(!summary.is_complete(102), "no dead letter was seen");
-        let [at, code, detail, place] = [const { String::new() }; 4];
-        summary.add(&Happening::DeadLetter(DeadLetter { at, code, detail, place }));
+        summary.add(&Happening::DeadLetter(DeadLetter::default()));
         assert!(summary.is_complete(102) && !summary.is_complete(103));
         let counts = summary.counts(102);
         assert_eq!((counts.decided, counts.released, counts.held, counts.duplicates), (102, 100, 1, 1));

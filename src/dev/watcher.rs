@@ -1,12 +1,14 @@
 //! Looks on: what is read from the topics is told and counted, each thing once.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::dev::events::Extra;
 use crate::dev::happening::{self, Happening};
 use crate::dev::summary::{Counts, Summary};
+use crate::dev::trail::{Entry, Trail};
 use crate::stream::client::ClientSettings;
 use crate::stream::fault::Fault;
 use crate::stream::onlooker::Onlooker;
@@ -14,6 +16,8 @@ use crate::stream::record::Incoming;
 
 const SUMMARY_EVERY: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(50);
+/// Records that wait to be played because somebody asked for them.
+const EXTRAS_MAX: usize = 100;
 /// After the gate has ended, what it wrote has arrived when nothing more came for so long.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -36,26 +40,59 @@ pub struct Course {
     pub played_all: AtomicBool,
     /// The gate has ended.
     pub gate_ended: AtomicBool,
+    /// The player waits.
+    pub paused: AtomicBool,
     /// Everything should end; also set by signals.
     pub stop: Arc<AtomicBool>,
+    /// What the player is asked for besides.
+    extras: Mutex<VecDeque<Extra>>,
 }
 
 impl Course {
     /// Nothing was played yet. `stop` ends it.
     #[must_use]
     pub fn new(stop: Arc<AtomicBool>) -> Self {
-        Self { played: AtomicU64::new(0), played_all: AtomicBool::new(false), gate_ended: AtomicBool::new(false), stop }
+        Self {
+            played: AtomicU64::new(0),
+            played_all: AtomicBool::new(false),
+            gate_ended: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            stop,
+            extras: Mutex::default(),
+        }
+    }
+
+    /// Asks the player for one record more. A person's fingers are slow; what is asked for faster is forgotten.
+    pub fn ask_for(&self, extra: Extra) {
+        let mut extras = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
+        if extras.len() < EXTRAS_MAX {
+            extras.push_back(extra);
+        }
+    }
+
+    /// What the player was asked for and has not played yet.
+    pub fn next_extra(&self) -> Option<Extra> {
+        self.extras.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Asks everybody to end.
     pub fn end(&self) {
         self.stop.store(true, Ordering::Release);
     }
+
+    /// Asks everybody to end where something went wrong.
+    pub fn end_unless(&self, is_well: bool) {
+        if !is_well {
+            self.end();
+        }
+    }
 }
 
 /// What a watcher tells.
 #[derive(Debug)]
 pub enum News<'w> {
+    /// An audit entry was read.
+    Stored(&'w Entry),
     /// Something happened.
     Happened(&'w Happening),
     /// What happened so far, every few seconds.
@@ -70,7 +107,7 @@ pub fn watch(clients: &ClientSettings, topics: &Watched, course: &Course, tell: 
     let Watched { audit, reviews, dead_letters } = topics;
     let looked_at = [audit, reviews, dead_letters].map(|(name, partitions)| (name.as_str(), *partitions));
     let onlooker = Onlooker::open(clients, looked_at)?;
-    let mut watcher = Watcher { topics, tell, summary: Summary::default(), seen: Seen::default() };
+    let mut watcher = Watcher { topics, tell, trail: Trail::default(), summary: Summary::default(), seen: Seen::default() };
     let (mut last_came, mut last_summed) = (Instant::now(), Instant::now());
     loop {
         let played_all = course.played_all.load(Ordering::Acquire);
@@ -92,25 +129,32 @@ pub fn watch(clients: &ClientSettings, topics: &Watched, course: &Course, tell: 
 struct Watcher<'w> {
     topics: &'w Watched,
     tell: &'w dyn Fn(&News<'_>),
+    trail: Trail,
     summary: Summary,
     seen: Seen,
 }
 
 impl Watcher<'_> {
     fn see(&mut self, record: &Incoming<'_>) {
+        if let Err(error) = self.take(record) {
+            tracing::error!(%error, topic = record.topic, offset = record.offset, "a record cannot be read");
+        }
+    }
+
+    fn take(&mut self, record: &Incoming<'_>) -> serde_json::Result<()> {
+        if record.topic == self.topics.audit.0 {
+            (self.tell)(&News::Stored(&self.trail.read(record)?));
+        }
         // The mock broker shows what was aborted, so that what is sent again would be seen twice.
         let id = record.headers.get("jidoka-decision-id").unwrap_or_default();
         if !self.seen.is_new([record.topic.as_bytes(), b"/", id].concat()) {
-            return;
+            return Ok(());
         }
-        match self.read(record) {
-            Ok(Some(happening)) => {
-                self.summary.add(&happening);
-                (self.tell)(&News::Happened(&happening));
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, topic = record.topic, offset = record.offset, "a record cannot be read"),
+        if let Some(happening) = self.read(record)? {
+            self.summary.add(&happening);
+            (self.tell)(&News::Happened(&happening));
         }
+        Ok(())
     }
 
     fn read(&self, record: &Incoming<'_>) -> serde_json::Result<Option<Happening>> {
@@ -120,7 +164,7 @@ impl Watcher<'_> {
         } else if record.topic == self.topics.reviews.0 {
             happening::review(value).map(Some)
         } else {
-            Ok(Some(happening::dead_letter(record.appended_at, |name| record.headers.get(name))))
+            Ok(Some(happening::dead_letter(record.appended_at, value, |name| record.headers.get(name))))
         }
     }
 }

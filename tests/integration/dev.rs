@@ -1,5 +1,8 @@
 //! `jidoka dev`, as somebody runs it who has just cloned the repository.
 
+mod brokers;
+mod view;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -59,6 +62,8 @@ fn two_at_once_decide_everything_alike_and_say_why() {
         assert_eq!(sum(&summary["bands"]), count(summary, "held"));
         assert_eq!((count(&summary["findings"], "unreadable"), count(&summary["findings"], "conflicting-duplicate")), (4, 4));
         assert!(count(&summary["findings"], "low-confidence") > 0 && count(summary, "released") > 100);
+        let mandatory = ["large-amount", "large-limit", "upstream-bias-flag", "overdue-but-released"];
+        assert!(mandatory.iter().all(|trigger| count(&summary["findings"], trigger) > 0), "{summary}");
     }
     let decided = |documents: &[Value]| {
         // What is drawn for review follows from the time of appending, too.
@@ -81,7 +86,9 @@ fn people_read_plain_lines_where_nothing_draws_colours() {
     let text = String::from_utf8(output.stdout).expect("plain text");
     assert!(!text.contains('\u{1b}'), "{text}");
     let held = text.lines().filter(|line| line.contains("  HELD  ")).collect::<Vec<_>>();
-    assert!(held.iter().any(|line| line.contains("below the limit of 0.6")), "{text}");
+    assert!(held.iter().any(|line| line.contains("The model is not sure enough to decide alone")), "{text}");
+    let mut happened = text.lines().filter(|line| line.as_bytes().get(2) == Some(&b':'));
+    assert!(happened.clone().count() > held.len() && happened.all(|line| line.chars().count() <= 120), "{text}");
     let numbers = |heading: &str| {
         let line = text.lines().find(|line| line.starts_with(heading)).unwrap_or_else(|| panic!("no {heading}: {text}"));
         line.split_whitespace().nth(1).and_then(|number| number.parse::<usize>().ok()).unwrap_or_else(|| panic!("{line}"))

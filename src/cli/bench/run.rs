@@ -21,7 +21,7 @@ use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
 use crate::stream::copy_loop::CopyLoop;
 use crate::stream::player::{Offer, Player};
-use crate::stream::topics::{Topic, TopicsContext, apply, create};
+use crate::stream::topics::{Shape, Topic, TopicsContext, apply, create};
 use crate::stream::worker::{Unclaimed, WorkerSettings, run as run_worker};
 use crate::telemetry::metrics::{GateMetrics, Metrics};
 
@@ -100,7 +100,7 @@ impl<'a> Bench<'a> {
     fn create(&self, topic: &str) -> Result<(), String> {
         let settings = [("message.timestamp.type", "LogAppendTime")];
         let client = client(&self.settings(topic, "x")?.kafka);
-        create(&client, topic, self.args.partitions, &settings).map_err(|error| error.to_string())
+        create(&client, topic, one_copy(self.args.partitions), &settings).map_err(|error| error.to_string())
     }
 
     fn settings(&self, input: &str, run: &str) -> Result<Settings, String> {
@@ -228,7 +228,8 @@ impl<'a> Bench<'a> {
     ) -> Result<Vec<Work<'static>>, String> {
         let outputs = ["a", "b", "c"].map(|name| format!("{}{run}-{name}", self.prefix));
         for output in &outputs {
-            create(&client(&settings.kafka), output, i32::from(settings.topics.lanes), &[]).map_err(|error| error.to_string())?;
+            create(&client(&settings.kafka), output, one_copy(i32::from(settings.topics.lanes)), &[])
+                .map_err(|error| error.to_string())?;
         }
         let clients = ClientSettings { group: format!("{}copy", settings.topics.prefix), ..clients.clone() };
         Ok((0..self.args.workers)
@@ -341,6 +342,11 @@ fn keep_reloading(rules: &RulesInForce, fallback: &FallbackReview, metrics: &Met
             Err(problems) => counts.fail(&problems),
         }
     }
+}
+
+/// What bench makes is measured and removed with its broker: nobody needs a second copy.
+fn one_copy(partitions: i32) -> Shape {
+    Shape { partitions, replication: 1 }
 }
 
 /// The event with `id` put before its own id, so that no two are duplicates.

@@ -2,42 +2,47 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::Style;
 use serde_json::json;
 
+use super::ground::Ground;
+use super::view::{cut, width};
+use super::why::why;
+use crate::cli::run::TopicCheck;
 use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, paint, thousands};
 use crate::dev::happening::{DeadLetter, Duplicate, Finding, Happening, Held};
 use crate::dev::summary::{BANDS, Counts};
 use crate::dev::watcher::News;
 
 const PLAIN: Style = Style::new();
-const BROKER: &str = "librdkafka's mock broker in this process";
-const LIMITS: &str = "not exactly-once, and nothing is kept; --bootstrap, for a Kafka of yours, comes later";
+/// A line about what happened fits a terminal of so many columns.
+const COLUMNS: usize = 120;
+/// What is left of them after the time and the kind.
+const AFTER_KIND: usize = COLUMNS - "17:03:21  DEAD LETTER  ".len();
 
 /// Where the news goes.
-pub struct Screen {
+pub struct Lines {
     output: Output,
     gone: Arc<AtomicBool>,
 }
 
 /// What is known at the start.
 pub struct Start<'s> {
-    /// Where the broker listens.
-    pub bootstrap: &'s str,
+    /// The broker.
+    pub ground: &'s Ground,
     /// Where metrics are served.
-    pub address: SocketAddr,
+    pub metrics: String,
     /// Names of the policies.
     pub policies: &'s [String],
     /// Events a second.
     pub rate: u32,
 }
 
-impl Screen {
-    /// A screen for people or for programs. Sets `gone` where nobody reads any more, as after `| head`.
+impl Lines {
+    /// Lines for people or for programs. Sets `gone` where nobody reads any more, as after `| head`.
     pub fn new(output: Output, gone: Arc<AtomicBool>) -> Self {
         Self { output, gone }
     }
@@ -50,24 +55,26 @@ impl Screen {
 
     /// What runs here.
     pub fn start(&self, start: &Start<'_>) {
-        let Start { bootstrap, address, policies, rate } = start;
-        let metrics = format!("http://{address}/metrics");
+        let Start { ground, metrics, policies, rate } = start;
+        let Ground { broker, means, bootstrap, layout, .. } = ground;
         if self.output == Output::Json {
-            return self.say(json!({ "type": "start", "broker": BROKER, "bootstrap": bootstrap, "limits": LIMITS,
-                "policies": policies, "rate": rate, "metrics": metrics }));
+            return self.say(json!({ "type": "start", "broker": broker, "bootstrap": bootstrap, "limits": means,
+                "prefix": layout.prefix, "policies": policies, "rate": rate, "metrics": metrics }));
         }
         let heading = |heading: &str| paint(STRONG, format_args!("{heading:10}"));
         let rest = heading("");
-        self.say(format_args!("{}{BROKER}, at {bootstrap}:", heading("broker")));
-        self.say(format_args!("{rest}{LIMITS}"));
+        self.say(format_args!("{}{broker}, at {bootstrap}:", heading("broker")));
+        self.say(format_args!("{rest}{means}"));
         self.say(format_args!(
             "{}{rate} a second, real ones: UCI Adult and UCI Default of Credit Card Clients (CC BY 4.0);",
             heading("events")
         ));
-        self.say(format_args!("{rest}of every 50, one is broken, one is sent twice, and one comes again with other content"));
+        self.say(format_args!("{rest}of every 50, one is broken, one is sent twice, one comes again with other content,"));
+        self.say(format_args!("{rest}and two are made to hit a rule"));
         self.say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
         self.say(format_args!("{}{metrics}", heading("metrics")));
-        self.say(paint(FAINT, "joining the group… (the mock broker takes 3 s for it)"));
+        let patience = if ground.check == TopicCheck::MockBroker { " (the mock broker takes 3 s for it)" } else { "" };
+        self.say(paint(FAINT, format_args!("joining the group…{patience}")));
     }
 
     /// The gate holds its part of the input.
@@ -80,6 +87,7 @@ impl Screen {
     /// What the watcher tells.
     pub fn tell(&self, news: &News<'_>) {
         match (self.output, news) {
+            (_, News::Stored(_)) => {}
             (Output::Text, News::Happened(happening)) => {
                 if let Some(line) = line(happening) {
                     self.say(line);
@@ -95,10 +103,14 @@ impl Screen {
         }
     }
 
-    /// The summary at the end.
-    pub fn end(&self, counts: &Counts<'_>) {
+    /// The summary at the end, and what stays.
+    pub fn end(&self, counts: &Counts<'_>, stays: Option<&str>) {
         if self.output == Output::Json {
-            return self.say(summary(counts, true));
+            let mut summary = summary(counts, true);
+            if let Some(stays) = stays {
+                summary["stays"] = json!(stays);
+            }
+            return self.say(summary);
         }
         self.say("");
         let row = |heading: &str, style: Style, number: u64, rest: &str| {
@@ -118,6 +130,9 @@ impl Screen {
                 "{} p50 {p50} ms, p99 {p99} ms from sent to decided",
                 paint(STRONG, format_args!("{:13}", "age"))
             ));
+        }
+        if let Some(stays) = stays {
+            self.say(format_args!("\n{stays}"));
         }
     }
 }
@@ -147,25 +162,21 @@ fn line(happening: &Happening) -> Option<String> {
         Happening::Held(held) => {
             let Held { at, band, score, .. } = held;
             let event = held.event_id.as_deref().unwrap_or("(no event id)");
-            let model = held.model.name.as_deref().unwrap_or("(no model)");
+            let before = format!("{band:8} {score:5.1}  {event:23}  ");
+            let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
+            let why = why(&sentences, AFTER_KIND.saturating_sub(width(&before)));
             let band = paint(band_style(band), format_args!("{band:8} {score:5.1}"));
-            let why = sentences(held);
-            Some(format!("{}  {}  {band}  {model:19}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
+            Some(format!("{}  {}  {band}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
         }
         Happening::Duplicate(Duplicate { at, event_id, of }) => {
-            let what = format!("{event_id}  Seen before with the same content (decision {of}); nothing is decided again.");
-            Some(format!("{}  {}  {what}", clock(at), paint(FAINT, "DUPLICATE  ")))
+            let what = format!("{event_id}  Seen before with the same content; not decided again (decision {of}).");
+            Some(format!("{}  {}  {}", clock(at), paint(FAINT, "DUPLICATE  "), cut(&what, AFTER_KIND)))
         }
-        Happening::DeadLetter(DeadLetter { at, code, detail, place }) => {
-            let what = format!("{}  {place}: {detail}", paint(STRONG, code));
-            Some(format!("{}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER")))
+        Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {
+            let what = cut(&format!("{place}: {detail}"), AFTER_KIND.saturating_sub(width(code) + 2));
+            Some(format!("{}  {}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER"), paint(STRONG, code)))
         }
     }
-}
-
-fn sentences(held: &Held) -> String {
-    let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
-    sentences.join(" ")
 }
 
 /// The same for programs.
@@ -181,7 +192,7 @@ fn document(happening: &Happening) -> Option<serde_json::Value> {
         Happening::Duplicate(Duplicate { at, event_id, of }) => {
             Some(json!({ "type": "duplicate", "at": at, "event_id": event_id, "of": of }))
         }
-        Happening::DeadLetter(DeadLetter { at, code, detail, place }) => {
+        Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {
             Some(json!({ "type": "dead-letter", "at": at, "code": code, "detail": detail, "place": place }))
         }
     }

@@ -12,9 +12,9 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
-use super::TopicsError;
 use super::finding::{ClusterView, Contents, TopicView};
 use super::plan::PlannedTopic;
+use super::{Shape, TopicsError};
 
 /// A connection for as long as one check takes. Metadata is asked of a producer, as rdkafka's admin client never hears
 /// why a connection failed.
@@ -105,9 +105,14 @@ impl Cluster {
         Ok(topics.iter().map(|topic| creation(result_of(&topic.name))).collect())
     }
 
-    /// Creates one topic, with one copy of each partition.
-    pub fn create_one(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    /// How many brokers there are.
+    pub fn broker_count(&self) -> Result<usize, TopicsError> {
+        Ok(self.metadata()?.brokers().len())
+    }
+
+    /// Creates one topic.
+    pub fn create_one(&self, name: &str, shape: Shape, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
+        let topic = NewTopic::new(name, shape.partitions, TopicReplication::Fixed(shape.replication));
         let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let results = self.runtime.block_on(self.admin.create_topics(&[topic], &self.options()));
         let results = results.map_err(|error| self.refused("create a topic", &error))?;

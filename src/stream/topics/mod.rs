@@ -179,10 +179,27 @@ pub fn partition_count(client: &ClientConfig, topic: &str, timeout: Duration) ->
     Cluster::connect(client, timeout)?.partition_count(topic)
 }
 
-/// Creates one topic that is not of the plan, with one copy of each partition: for benchmarks.
+/// How many partitions and copies of each a topic has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Partitions.
+    pub partitions: i32,
+    /// Copies of each.
+    pub replication: i32,
+}
+
+/// Creates one topic that is not of the plan: for benchmarks, and for `jidoka dev`.
 ///
 /// # Errors
 /// As [`check`], and when it exists.
-pub fn create(client: &ClientConfig, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
-    Cluster::connect(client, Duration::from_secs(30))?.create_one(name, partitions, settings)
+pub fn create(client: &ClientConfig, name: &str, shape: Shape, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
+    Cluster::connect(client, Duration::from_secs(30))?.create_one(name, shape, settings)
+}
+
+/// How many brokers there are.
+///
+/// # Errors
+/// As [`check`].
+pub fn broker_count(client: &ClientConfig, timeout: Duration) -> Result<usize, TopicsError> {
+    Cluster::connect(client, timeout)?.broker_count()
 }
