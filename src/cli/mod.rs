@@ -1,8 +1,10 @@
 //! The command line: arguments in, exit code out.
 //!
 //! ```text
-//! arguments ─→ Cli ─→ run · dev · topics · policy · control · produce · bench ─→ results on standard output, the rest on
-//!  and environment ─→ Settings ──┘                                              standard error, Exit
+//! arguments ─────────→ Cli ───────┐
+//! file, environment ─→ Settings ──┴─→ run of a command ─┬─→ standard output: results
+//!                                                       ├─→ standard error: everything else
+//!                                                       └─→ Exit: 0, 1, 2
 //! ```
 //!
 //! Each command has a module with its arguments, its help and `run`. What they share: `terminal` (exit codes, colours,
