@@ -1,7 +1,13 @@
 //! The audit entry and its chain: immutable records in which a change or an omission shows.
 //!
-//! An entry's bytes are written once ([`entry`]); those bytes are hashed ([`entry_hash`]) and sent. Each entry names the
-//! hash of the one that its writer wrote before ([`Chain`]), so whoever holds a later hash holds all earlier entries.
+//! ```text
+//! decision ─→ write_decided ─→ bytes ─┬────────────────────────→ audit topic
+//!                  ↑                  └─ entry_hash ─→ Chain ─┐
+//!                  └───────────── the hash before ────────────┘
+//! ```
+//!
+//! An entry's bytes are written once; those bytes are hashed ([`entry_hash`]) and sent. Each entry names the hash of the one
+//! that its writer wrote before ([`Chain`]), so whoever holds a later hash holds all earlier entries.
 
 mod chain;
 mod entry;

@@ -1,4 +1,6 @@
 //! What operators have ordered through the `control` topic: a fold of its records, latest of each key.
+//!
+//! `jidoka control → record → `[`ControlView::apply`]` → the mode in force, active policies, accepted gaps`
 
 use std::collections::HashMap;
 

@@ -1,5 +1,10 @@
 //! The decision: a plain function of (event, policy, signals, now), with the time spent handed in.
 //!
+//! ```text
+//! event, policy ─→ each trigger ─→ Measurement ─→ result (hit, miss, error, timeout, skipped) ─┬─→ outcome
+//! control, age  ─→ built-in findings ─────────────────────────────────────────────────────────┴─→ priority: score, band
+//! ```
+//!
 //! [`evaluate`] never fails. What cannot be measured is an `error` or a `timeout` of its trigger, and holds.
 
 mod built_in;

@@ -36,9 +36,9 @@ pub mod replay; // the same, over files and ranges of a topic, with nothing writ
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
-pub mod reload; // policies that change while a process runs
+pub mod reload; // policies and writer schemas that change while a process runs
 pub mod dev; // real events and a watcher, for `jidoka dev`
-pub mod cli; // the commands
+pub mod cli; // the commands; help, completions and man pages from one definition
 
 /// The README's examples in Rust, for the compiler.
 #[cfg(doctest)]

@@ -1,4 +1,6 @@
 //! How far an input partition is decided: the record that says where to go on, whatever happened to offsets or memory.
+//!
+//! `batch decided → `[`Progress::write`]` → (the same transaction) → progress topic → `[`Progress::read`]` → where a gate goes on`
 
 use serde::Deserialize;
 

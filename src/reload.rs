@@ -1,5 +1,10 @@
 //! What a running process takes up when its files change: policies, and writer schemas.
 //!
+//! ```text
+//! folder ─ changed, and still ─→ read and checked as a whole ─┬─ good ─→ rules in force, writer schemas in force ─→ next turn
+//!                                                             └─ bad ──→ counted, logged, told by /readyz
+//! ```
+//!
 //! Whatever is wrong with the new files, the old ones stay in force; that is counted, logged, and stands under `notes` in
 //! `/readyz`. Workers take up new rules at the beginning of a turn, so that nothing in flight is dropped or decided twice.
 
@@ -14,7 +19,11 @@ use crate::event::{SchemaSource, Schemas, WriterSchema};
 use crate::gate::{Rules, RulesInForce};
 use crate::policy::FallbackReview;
 use crate::telemetry::health::Health;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, RELOADED};
+
+/// What `/readyz` and metrics call the two.
+const POLICIES: &str = RELOADED[0];
+const SCHEMAS: &str = RELOADED[1];
 
 /// How soon a stop is noticed.
 const NOTICE: Duration = Duration::from_millis(50);
@@ -105,7 +114,7 @@ impl Reload {
             Change::None => {}
             Change::Files => self.read_schemas(),
             Change::Unreadable(error) => {
-                self.refuse("schemas", &format!("{} cannot be read: {error}", self.schemas.path.display()));
+                self.refuse(SCHEMAS, &format!("{} cannot be read: {error}", self.schemas.path.display()));
             }
         }
     }
@@ -129,7 +138,7 @@ impl Reload {
         for policy in self.to.rules.current().set.policies() {
             tracing::info!(policy = policy.name, version = policy.version, hash = %policy.hash, "in force");
         }
-        self.to.health.is_settled("policies");
+        self.settle(POLICIES);
         tracing::info!(took = ?began.elapsed(), "policies taken up; what is in flight is decided by the old ones");
     }
 
@@ -140,7 +149,7 @@ impl Reload {
         for problem in problems {
             tracing::error!(%problem, "policy refused");
         }
-        self.refuse("policies", why);
+        self.refuse(POLICIES, why);
     }
 
     fn read_schemas(&self) {
@@ -148,14 +157,20 @@ impl Reload {
             Ok(schemas) => {
                 tracing::info!(?schemas, "writer schemas taken up");
                 self.to.schemas.0.store(Arc::new(schemas));
-                self.to.health.is_settled("schemas");
+                self.settle(SCHEMAS);
             }
-            Err(problems) => self.refuse("schemas", &summary(&problems)),
+            Err(problems) => self.refuse(SCHEMAS, &summary(&problems)),
         }
+    }
+
+    fn settle(&self, what: &str) {
+        self.to.metrics.reload_refused.with_label_values(&[what]).set(0);
+        self.to.health.is_settled(what);
     }
 
     fn refuse(&self, what: &str, why: &str) {
         tracing::error!(what, why, "not reloaded; the old ones stay in force");
+        self.to.metrics.reload_refused.with_label_values(&[what]).set(1);
         self.to.health.note(what, &format!("not reloaded, the old ones stay in force: {why}"));
     }
 }
@@ -220,6 +235,8 @@ mod tests {
         fn state(&self) -> (Vec<Option<String>>, u64, Option<String>) {
             let versions = self.reload.to.rules.current().set.policies().iter().map(|policy| policy.version.clone()).collect();
             let note = self.reload.to.health.readiness().notes.first().map(|note| note.why.clone());
+            let refused = [POLICIES, SCHEMAS].map(|what| self.reload.to.metrics.reload_refused.with_label_values(&[what]).get());
+            assert_eq!(refused.iter().sum::<i64>(), i64::from(note.is_some()), "the gauge says what the note says");
             (versions, self.reload.to.metrics.policy_load_failures.get(), note)
         }
     }

@@ -1,4 +1,6 @@
 //! Triggers: one file each, a plain function of (event, rule) to a [`Measurement`].
+//!
+//! `event + settings from the policy → measure → `[`Measurement`]` → (decision) → result, risk, sentence`
 
 pub mod confidence;
 pub mod rule;

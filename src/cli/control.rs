@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::terminal::{Exit, GOOD, Output, fail, paint};
+use super::terminal::{Exit, GOOD, Output, fail, paint, say};
 use crate::config::Settings;
 use crate::control::{AcceptedGap, Mode, Stop, gap_scope};
 use crate::stream::player::send_one;
@@ -22,30 +22,40 @@ const TEXT_MAX: usize = 1_024;
     after_help = "Gates follow the control topic and obey within about a second. A gate that cannot read it for control.max_age
 holds everything.
 
+Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
+
 Examples:
-  jidoka control stop --config jidoka.yaml --mode hold --by kim --reason 'incident 0042'
-  jidoka control stop --config jidoka.yaml --mode normal --by kim --reason 'incident 0042 closed'
-  jidoka control stop --config jidoka.yaml --policy adult-income --mode hold --by kim --reason 'bias report'
-  jidoka control accept-gap --config jidoka.yaml --source inference --partition 3 --to 120000 --by kim --reason 'retention was 1 h'"
+  jidoka control stop --mode hold --by kim --reason 'incident 0042'
+  jidoka control stop --mode normal --by kim --reason 'incident 0042 closed'
+  jidoka control accept-gap --source inference --partition 3 --to 120000 \\
+      --by kim --reason 'retention was 1 h'"
 )]
 pub struct ControlArgs {
     /// Configuration file
-    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", global = true, default_value = "jidoka.yaml")]
+    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", global = true, default_value = "jidoka.yaml", display_order = 100)]
     config: PathBuf,
     #[command(subcommand)]
     command: ControlCommand,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t, global = true)]
+    #[arg(long, value_enum, default_value_t, global = true, display_order = 101)]
     output: Output,
 }
 
 #[derive(Subcommand, Debug)]
 enum ControlCommand {
     /// Set the mode of all gates, or of one policy: normal, rules-only, hold, or halt
-    #[command(after_help = "normal      as the policies say
-rules-only  statistical triggers are skipped
-hold        decide, and hold everything
-halt        read nothing (all gates only: a source may serve several policies)")]
+    #[command(after_help = "The modes:
+  normal      as the policies say
+  rules-only  statistical triggers are skipped
+  hold        decide, and hold everything
+  halt        read nothing (all gates only: a source may serve several policies)
+
+Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
+
+Examples:
+  jidoka control stop --mode hold --by kim --reason 'incident 0042'
+  jidoka control stop --mode normal --by kim --reason 'incident 0042 closed'
+  jidoka control stop --policy adult-income --mode hold --by kim --reason 'bias report'")]
     Stop {
         /// The mode
         #[arg(long, value_enum)]
@@ -57,12 +67,22 @@ halt        read nothing (all gates only: a source may serve several policies)")
         signature: Signature,
     },
     /// Accept that input records were lost before they could be decided, and go on behind them
+    #[command(
+        after_help = "A partition whose next input record was deleted before it was read waits, and /readyz names it and the offset
+to go on at. Accepting the loss is written to the audit trail, with who did it and why.
+
+Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
+
+Example:
+  jidoka control accept-gap --source inference --partition 3 --to 120000 \\
+      --by kim --reason 'retention was 1 h'"
+    )]
     AcceptGap {
         /// Name of the source
-        #[arg(long)]
+        #[arg(long, value_name = "NAME")]
         source: String,
         /// Partition of its topic
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         partition: i32,
         /// First offset to decide again
         #[arg(long, value_name = "OFFSET")]
@@ -129,8 +149,8 @@ pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
     match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
         Ok(offset) => {
             match args.output {
-                Output::Json => println!("{}", json!({ "topic": topic, "key": key, "offset": offset })),
-                Output::Text => anstream::println!("{} {said}", paint(GOOD, "ordered")),
+                Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),
+                Output::Text => say(format_args!("{} {said}", paint(GOOD, "ordered"))),
             }
             Exit::Done
         }

@@ -32,6 +32,9 @@ use ground::{Ground, SOURCE};
 use screen::{Lines, Start};
 use view::{About, Screen, Sources, View};
 
+/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it.
+const LOGS: &str = "warn,librdkafka=error,rdkafka=off";
+
 /// The gate begins to decide within this time, or something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 /// The mock broker keeps 5 MiB of a partition: much faster, and it would drop what is not yet read.
@@ -92,9 +95,9 @@ pub fn run(args: &DevArgs) -> Exit {
     let on_terminal = stdout().is_terminal() && stdin().is_terminal() && can_draw;
     let drawn = on_terminal && !args.plain && args.output == Output::Text && args.picture.is_none();
     let logs = if drawn {
-        logs::init_kept("warn")
+        logs::init_kept(LOGS)
     } else {
-        logs::init("warn");
+        logs::init(LOGS);
         LogLines::default()
     };
     let ended = show(args, if drawn { Drawn::OnTerminal } else { Drawn::Nowhere }, &logs);

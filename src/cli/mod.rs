@@ -1,20 +1,33 @@
 //! The command line: arguments in, exit code out.
+//!
+//! ```text
+//! arguments ─────────→ Cli ───────┐
+//! file, environment ─→ Settings ──┴─→ run of a command ─┬─→ standard output: results
+//!                                                       ├─→ standard error: everything else
+//!                                                       └─→ Exit: 0, 1, 2
+//! ```
+//!
+//! Each command has a module with its arguments, its help and `run`. What they share: `terminal` (exit codes, colours,
+//! tables, progress), `problems` (mistakes in files), `lines` (files of records), `interrupt` (Ctrl-C), `help` and `shell`
+//! (what is made of the definitions: help texts, completions, man pages).
 
 pub mod bench;
 pub mod control;
 pub mod dev;
+pub mod help;
 pub mod interrupt;
 pub mod lines;
 pub mod policy;
 pub mod problems;
 pub mod produce;
 pub mod run;
+pub mod shell;
 pub mod terminal;
 pub mod topics;
 
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{KafkaProperties, Settings};
 use crate::document::Problem;
@@ -29,16 +42,20 @@ use terminal::{Exit, fail, note};
     name = "jidoka",
     version,
     about = "Human review of high-risk AI decisions, on Kafka",
-    long_about = "jidoka reads every inference event of an AI from Kafka, decides whether the automation may go on, holds the decision
-for a person where it may not, and keeps an audit trail of it that nobody can quietly change.
+    long_about = "Reads every inference event of an AI from Kafka, decides whether the automation may go on, holds the decision for a
+person where it may not, and keeps an audit trail of it that nobody can quietly change.",
+    after_help = "Every key of the configuration file can also be set in the environment, which outweighs it: JIDOKA__GATE__WORKERS=4,
+and below kafka with _ for a dot: JIDOKA__KAFKA__SASL_PASSWORD. JIDOKA_CONFIG names the file, RUST_LOG=debug tells more, NO_COLOR=1
+turns colours off. Results go to standard output, everything else to standard error.
 
-See it work, with nothing else installed:      jidoka dev
-Check a configuration and its topics:          jidoka topics check --config jidoka.yaml
-Run it:                                        jidoka run --config jidoka.yaml --roles gate",
-    after_help = "Every key of the configuration file can also be set in the environment: JIDOKA__GATE__WORKERS=4, and below kafka
-with _ for a dot: JIDOKA__KAFKA__SASL_PASSWORD=…   RUST_LOG=debug tells more; NO_COLOR=1 turns colours off.
+Exit codes: 0 done; 1 the check found something or the work failed; 2 wrong usage, configuration or policy.
 
-Exit codes: 0 done; 1 the check found something or the work failed; 2 wrong usage, configuration or policy."
+Examples:
+  jidoka dev                                  # see it work, with nothing installed
+  jidoka topics apply --config jidoka.yaml    # create its topics
+  jidoka policy check policies                # read policies as a gate would
+  jidoka run --config jidoka.yaml             # decide
+  jidoka help policy replay                   # the help of one command"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -61,21 +78,45 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Play files of events into a Kafka topic
     Produce(produce::ProduceArgs),
+    /// Print what a shell needs to complete commands and options
+    Completions(shell::CompletionsArgs),
+    /// Print or write man pages
+    Man(shell::ManArgs),
+}
+
+impl Command {
+    /// What is logged where `RUST_LOG` does not say it. `dev` says for itself where logs go: they would be in the way of what
+    /// it draws.
+    const fn logs(&self) -> Option<&'static str> {
+        match self {
+            Self::Dev(_) => None,
+            Self::Run(_) => Some("info,librdkafka=error,rdkafka=off"),
+            // They end with what came of it, a broker's refusal included.
+            _ => Some("warn,librdkafka=off,rdkafka=off"),
+        }
+    }
+}
+
+/// The definition of the command line, from which help, completions and man pages are made.
+#[must_use]
+pub fn definition() -> clap::Command {
+    help::flowing(Cli::command())
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> Exit {
-    let cli = Cli::parse();
-    // `dev` says for itself where logs go: they would be in the way of what it draws.
-    if !matches!(cli.command, Command::Dev(_)) {
-        logs::init("info");
+    let cli = Cli::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit());
+    if let Some(filter) = cli.command.logs() {
+        logs::init(filter);
     }
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Completions(args) => shell::completions(&args, definition()),
+        Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
             Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),
             Err(exit) => exit,

@@ -18,6 +18,11 @@ use crate::replay::Reason;
 
 /// Checks policies and tries them out.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  jidoka policy check policies                       # would a gate take them?
+  jidoka policy test policies                        # do they decide as expected?
+  jidoka policy replay --policy new.yaml yesterday.jsonl.gz
+                                                     # what would have been held?")]
 pub struct PolicyArgs {
     #[command(subcommand)]
     command: PolicyCommand,

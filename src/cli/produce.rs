@@ -41,9 +41,12 @@ Exit codes: 0 every line was acknowledged; 1 some were not, or it was interrupte
 
 Examples:
   jidoka produce events.jsonl.gz --topic inference --bootstrap localhost:9092
-  jidoka produce day1.jsonl day2.jsonl --topic inference --config jidoka.yaml --rate 200
-  jidoka produce events.jsonl.gz --topic inference --config jidoka.yaml --repeat 100 --limit 300000
-  tail -f model.log | jidoka produce - --topic inference --bootstrap localhost:9092")]
+  jidoka produce day1.jsonl day2.jsonl --topic inference --config jidoka.yaml \\
+      --rate 200
+  jidoka produce events.jsonl.gz --topic inference --config jidoka.yaml \\
+      --repeat 100 --limit 300000
+  tail -f model.log |
+      jidoka produce - --topic inference --bootstrap localhost:9092")]
 pub struct ProduceArgs {
     /// Files of lines, plain or gzipped; - is standard input
     #[arg(required = true, value_name = "FILE")]

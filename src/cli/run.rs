@@ -1,4 +1,9 @@
 //! `jidoka run`: the roles of a process, from settings to threads, and how it ends.
+//!
+//! ```text
+//! Settings, policies ─→ GatePlan ─→ topics are checked ─→ threads: control, reload, a worker with its gate each
+//!                                                            └─→ RunningGate ─ stop, or a fault ─→ Exit
+//! ```
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -44,16 +49,16 @@ const BATCH_OVERHEAD: usize = 256;
     after_help = "The process waits for a broker that is not there yet and says so; /readyz answers 503 with the reason until
 every worker has its part of the input. SIGTERM ends it after the present transactions; nothing is lost however it ends.
 
-Exit codes: 0 ended as asked; 1 something that only a person can mend, said in one sentence; 2 wrong configuration or policy.
+Exit codes: 0 ended as asked; 1 something that only a person can mend, said in one sentence; 2 wrong usage, configuration or policy.
 
 Examples:
   jidoka run --config jidoka.yaml --roles gate
-  JIDOKA__INSTANCE=1 JIDOKA__GATE__WORKERS=4 jidoka run --config jidoka.yaml --roles gate
+  JIDOKA__INSTANCE=1 JIDOKA__GATE__WORKERS=4 jidoka run --config jidoka.yaml
   curl -s localhost:8080/readyz | jq"
 )]
 pub struct RunArgs {
     /// Configuration file
-    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", default_value = "jidoka.yaml")]
     pub config: PathBuf,
     /// What this process does; monitor, sidecar and api arrive in later versions
     #[arg(long, value_delimiter = ',', default_value = "gate", value_name = "ROLES")]

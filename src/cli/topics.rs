@@ -13,6 +13,10 @@ use crate::stream::topics::{
 
 /// Shows, creates and checks the topics that jidoka keeps.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  jidoka topics plan --config jidoka.yaml       # what would be made, and why so
+  jidoka topics apply --config jidoka.yaml      # make what is missing
+  jidoka topics check --config jidoka.yaml      # is all as planned?")]
 pub struct TopicsArgs {
     #[command(subcommand)]
     command: TopicsCommand,
@@ -21,10 +25,12 @@ pub struct TopicsArgs {
 #[derive(Subcommand, Debug)]
 enum TopicsCommand {
     /// Show every topic with its partitions, settings and reasons; needs no broker
-    #[command(after_help = "Examples:
+    #[command(after_help = "Exit codes: 0 done; 2 wrong usage or configuration.
+
+Examples:
   jidoka topics plan --config jidoka.yaml
   jidoka topics plan --config jidoka.yaml --output json | jq '.topics[].name'
-  jidoka topics plan --config jidoka.yaml --acls > acls.sh    # read it, then run it")]
+  jidoka topics plan --config jidoka.yaml --acls > acls.sh    # read it first")]
     Plan {
         #[command(flatten)]
         common: Common,
@@ -65,10 +71,10 @@ Example, in a deployment pipeline:
 #[derive(Args, Debug)]
 struct Common {
     /// Configuration file: where Kafka is, prefix, lanes, sources
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", default_value = "jidoka.yaml", display_order = 100)]
     config: PathBuf,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, display_order = 101)]
     output: Output,
 }
 

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 
-/// Sends logs to standard error. `RUST_LOG` says how much, or else `level`; `NO_COLOR` turns colours off.
-pub fn init(level: &str) {
-    let filter = filter(level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+/// Sends logs to standard error. `RUST_LOG` says how much, or else `directives`; `NO_COLOR` turns colours off.
+pub fn init(directives: &str) {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(directives)).with_writer(io::stderr);
     let initialised = if io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         builder.with_target(false).with_ansi(colours).compact().try_init()
@@ -20,15 +19,15 @@ pub fn init(level: &str) {
     drop(initialised);
 }
 
-fn filter(level: &str) -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=error,rdkafka=off")))
+fn filter(directives: &str) -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives))
 }
 
-/// Keeps logs for as long as somebody draws on the terminal; `RUST_LOG` says how much, or else `level`.
-pub fn init_kept(level: &str) -> LogLines {
+/// Keeps logs for as long as somebody draws on the terminal; `RUST_LOG` says how much, or else `directives`.
+pub fn init_kept(directives: &str) -> LogLines {
     let lines = LogLines::default();
     let writer = lines.clone();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(move || writer.clone());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(directives)).with_writer(move || writer.clone());
     drop(builder.with_target(false).with_ansi(false).without_time().compact().try_init());
     lines
 }

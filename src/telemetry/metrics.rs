@@ -53,10 +53,14 @@ described! {
     PARTITIONS_HELD "jidoka_partitions_held" ["role", "worker"] "Input partitions assigned to a worker.";
     PARTITIONS_WAITING "jidoka_partitions_waiting" ["role"] "Input partitions that cannot go on until an operator acts.";
     POLICY_LOAD_FAILURES "jidoka_policy_load_failures_total" [] "Policy files that were refused.";
+    RELOAD_REFUSED "jidoka_reload_refused" ["what"] "1 while the files of policies or schemas are refused as they are now, and older ones are in force.";
     BOUND_HITS "jidoka_bound_hits_total" ["bound"] "Times that a configured bound took effect.";
     CONTROL_AGE "jidoka_control_age_seconds" [] "Since control and signals were last known to be read to their end.";
-    CONNECTED "jidoka_broker_connected" ["role"] "1 while some broker answers.";
+    CONNECTED "jidoka_broker_connected" ["role", "worker"] "1 while some broker answers.";
 }
+
+/// What is reloaded while a process runs: policies, and writer schemas.
+pub const RELOADED: [&str; 2] = ["policies", "schemas"];
 
 /// A configured bound that can take effect while a gate runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,6 +158,8 @@ pub struct Metrics {
     pub partitions_waiting: IntGaugeVec,
     /// [`POLICY_LOAD_FAILURES`].
     pub policy_load_failures: IntCounter,
+    /// [`RELOAD_REFUSED`].
+    pub reload_refused: IntGaugeVec,
     /// [`BOUND_HITS`].
     pub bound_hits: IntCounterVec,
     /// [`CONTROL_AGE`].
@@ -174,6 +180,10 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let made = Maker { registry: &registry };
+        let reload_refused = made.gauges(RELOAD_REFUSED);
+        for what in RELOADED {
+            reload_refused.with_label_values(&[what]).set(0);
+        }
         Self {
             events_consumed: made.counters(EVENTS_CONSUMED),
             decisions: made.counters(DECISIONS),
@@ -193,6 +203,7 @@ impl Metrics {
             partitions_held: made.gauges(PARTITIONS_HELD),
             partitions_waiting: made.gauges(PARTITIONS_WAITING),
             policy_load_failures: made.registered(IntCounter::with_opts(opts(POLICY_LOAD_FAILURES))),
+            reload_refused,
             bound_hits: made.counters(BOUND_HITS),
             control_age: made.registered(Gauge::with_opts(opts(CONTROL_AGE))),
             connected: made.gauges(CONNECTED),

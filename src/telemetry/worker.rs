@@ -75,7 +75,7 @@ impl StreamObserver for WorkerObserver {
     fn polled(&self, connected: bool, held: usize) {
         let worker = self.worker.to_string();
         set_count(&self.metrics.partitions_held.with_label_values(&[self.role, &worker]), held);
-        self.metrics.connected.with_label_values(&[self.role]).set(i64::from(connected));
+        self.metrics.connected.with_label_values(&[self.role, &worker]).set(i64::from(connected));
         if connected {
             self.health.is_ready(&connection(self.role, self.worker));
         } else {

@@ -1,6 +1,8 @@
 //! The README is true: its commands run, its examples are read, its tables say what the code says. The examples in `config/` are
 //! held to the same.
 
+mod consumers;
+mod shown;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -15,8 +17,8 @@ use jidoka::telemetry::metrics;
 const README: &str = include_str!("../../README.md");
 const LIB: &str = include_str!("../../src/lib.rs");
 
-/// Languages of fenced blocks: each is read by a test here, or by the compiler (`rust`), or says in the text that it is only
-/// shown: commands and languages of other products, which a test would have to install.
+/// Languages of fenced blocks: each is run or read by a test here or by the compiler (`rust`), but for `text`, which shows what
+/// is printed.
 const LANGUAGES: [&str; 8] = ["sh", "yaml", "json", "rust,no_run", "text", "console", "python", "java"];
 
 /// A fenced block.
@@ -123,7 +125,77 @@ fn the_map_names_every_module_and_links_lead_somewhere() {
 }
 
 fn anchor(heading: &str) -> String {
-    heading.to_lowercase().replace(' ', "-")
+    heading.to_lowercase().replace(' ', "-").replace(',', "")
+}
+
+/// The words of `text` that stand between single backticks.
+fn code_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Blocks are read or run by other tests; here it is what the text says.
+fn prose() -> String {
+    let mut is_block = false;
+    let lines = README.lines().filter(|line| {
+        let fence = line.starts_with("```");
+        is_block ^= fence;
+        !is_block && !fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_path_leads_to_a_file() {
+    let prose = prose();
+    let roots = ["src/", "tests/", "config/", "schemas/", "deploy/", ".ci/"];
+    let files = ["CHANGELOG.md", "LICENSE", "Cargo.toml"];
+    let is_path = |word: &&str| roots.iter().any(|root| word.starts_with(root)) || files.contains(word);
+    let paths: Vec<&str> = code_words(&prose).filter(is_path).filter(|path| !path.contains(['<', ' ', '*'])).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in paths {
+        assert!(repository().join(path).exists(), "the README names {path}, which is not there");
+    }
+}
+
+/// A guide through the sources goes out of date silently: each step names files, and they must have what it says is in them.
+#[test]
+fn what_the_guide_names_is_in_the_files_it_names() {
+    let prose = prose();
+    let guide = prose.split_once("\n## How to add a trigger, a format, a processor\n").expect("a guide").1;
+    let guide = guide.split_once("\n## ").expect("a heading after it").0;
+    let mut steps: Vec<String> = Vec::new();
+    for line in guide.lines() {
+        match steps.last_mut() {
+            Some(step) if line.starts_with("   ") => step.push_str(&line[2..]),
+            _ => steps.push(line.to_owned()),
+        }
+    }
+    steps.retain(|step| step.starts_with(|first: char| first.is_ascii_digit()));
+    assert!(steps.len() > 12, "{steps:#?}");
+    for step in steps {
+        let (paths, names): (Vec<&str>, Vec<&str>) = code_words(&step).partition(|word| word.contains(['/', '.']));
+        let texts: String = paths.iter().map(|path| repository().join(path)).map(|path| source_text(&path)).collect();
+        for name in names.iter().filter(|name| name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')) {
+            assert!(texts.contains(name), "none of {paths:?} has {name}:\n{step}");
+        }
+    }
+}
+
+/// The text of a source file, or of all that lie in a folder.
+fn source_text(path: &Path) -> String {
+    if path.is_file() {
+        return std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    files.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}
+
+/// What a newcomer sees without scrolling.
+#[test]
+fn the_first_screen_is_one() {
+    let lines = README.split_once("\n## ").expect("a heading").0.lines().count();
+    assert!(lines <= 60, "the README's first screen has {lines} lines");
 }
 
 #[test]

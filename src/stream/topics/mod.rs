@@ -1,6 +1,12 @@
 //! The topics: what they should be ([`plan`]), what they are ([`check`]), making them ([`apply`]), and who may use them
 //! ([`acls`]).
 //!
+//! ```text
+//! settings ─→ layout ─→ plan ─┬─→ apply ─→ brokers
+//!                             └─→ check ←─ brokers
+//!                                   └─→ findings, each with the command that mends it
+//! ```
+//!
 //! Nothing here ever changes a topic that exists: a wrong one is reported with the command that mends it, for a person to
 //! run.
 

@@ -17,19 +17,27 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cluster::{Cluster, PASSWORD, USER, login};
 pub use node::signal;
+pub use provide::java;
 
 /// Whether tests that need a Kafka run. With `JIDOKA_TESTS=no-kafka` they do not, and a line says so for each.
 pub fn required() -> bool {
     is_wanted("no-kafka")
 }
 
-/// Whether the tests that `word` leaves out run: it is one of those in `JIDOKA_TESTS`, which commas separate.
+/// Whether the tests that `word` leaves out run: it is one of those in `JIDOKA_TESTS`, which commas separate, or one that
+/// `tests/setup` has written down because this machine cannot have what they need.
 pub fn is_wanted(word: &str) -> bool {
     let wanted = std::env::var("JIDOKA_TESTS").map_or(true, |words| words.split(',').all(|it| it != word));
     if !wanted {
         say_skipped(&format!("JIDOKA_TESTS={word}"));
+        return false;
     }
-    wanted
+    let without = provide::scratch().with_file_name("without");
+    let possible = std::fs::read_to_string(without).map_or(true, |words| words.lines().all(|it| it != word));
+    if !possible {
+        say_skipped(&format!("tests/setup could not get what it needs ({word} in target/without)"));
+    }
+    possible
 }
 
 /// Whether tests that start and break brokers of their own run. With `KAFKA_BOOTSTRAP_SERVERS` and no Kafka fetched
@@ -63,6 +71,14 @@ pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
     format!("{prefix}-{now:x}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The folder with the Kafka that [`own_required`] found or will fetch: its clients and what they need are among its jars.
+///
+/// # Panics
+/// When it cannot be fetched, with a sentence.
+pub fn libs() -> std::path::PathBuf {
+    provide::libs().unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 fn external() -> Option<String> {
