@@ -15,7 +15,7 @@ mod result;
 pub use built_in::BuiltIn;
 pub use evaluate::{Occasion, Signals, Subject, evaluate};
 pub use priority::{Part, Priority};
-pub use result::{ResultKind, TriggerRef, TriggerResult};
+pub use result::{RULE_SHOWN_BYTES, ResultKind, TriggerRef, TriggerResult};
 
 use std::time::Duration;
 

@@ -169,9 +169,11 @@ const fn described(measure: &Measure) -> &'static str {
     }
 }
 
+/// So much of a rule's text stands in a sentence, in bytes.
+pub const RULE_SHOWN_BYTES: usize = 200;
+
 /// A rule's text as far as a sentence can carry it.
 fn shortened(text: &str) -> &str {
-    const BYTES: usize = 200;
-    let end = (0..=BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=RULE_SHOWN_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     end.map_or("", |end| &text[..end])
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use prometheus::IntCounter;
 
-use crate::decision::{BuiltIn, Outcome, ResultKind};
+use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind};
 use crate::event::Code;
-use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger};
+use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger, TriggerKind};
 use crate::telemetry::metrics::Metrics;
 
 /// Policies in force. Made outside the gates' threads, so that a turn in which new ones come takes no longer.
@@ -101,13 +101,18 @@ impl Rules {
     }
 }
 
-/// See [`Rules::record_bytes`]. Written as JSON a text is at most twice as long, as names and reasons have no control
-/// characters; a rule's text is cut in sentences. An id stands in the result and in its factor of the score, and in the
-/// result of the other of a policy and its candidate.
+/// See [`Rules::record_bytes`]. Written as JSON, names and reasons of a policy are at most twice as long, as they have no
+/// control characters; what an expression says of itself, at most six times. An id stands in the result, in its factor of the
+/// score, and in the result of the other of a policy and its candidate.
 fn own_bytes(policy: &Policy) -> usize {
-    const MEMBERS_AND_SENTENCE: usize = 900;
-    let of_trigger =
-        |trigger: &Trigger| 4 * trigger.id.len() + 2 * trigger.reason.as_ref().map_or(0, String::len) + MEMBERS_AND_SENTENCE;
+    const MEMBERS: usize = 600;
+    let of_rule = |trigger: &Trigger| match &trigger.kind {
+        TriggerKind::Rule(rule) => 6 * rule.reason_bytes_max().max(RULE_SHOWN_BYTES),
+        TriggerKind::Confidence(_) | TriggerKind::Sample(_) => 0,
+    };
+    let of_trigger = |trigger: &Trigger| {
+        MEMBERS + 4 * trigger.id.len() + 2 * trigger.reason.as_ref().map_or(0, String::len) + of_rule(trigger)
+    };
     let review = (0..policy.review.groups.len()).map(|groups| policy.review.to_json(groups, Sight::Blind).len()).max();
     policy.triggers.iter().map(of_trigger).sum::<usize>() + review.unwrap_or(0)
 }
@@ -139,7 +144,7 @@ impl PolicyCounters {
 }
 
 /// What the event's own fields and the frame of a record may take; the policies' words come on top.
-const EVENT_BYTES: usize = 24_576;
+pub(super) const EVENT_BYTES: usize = 24_576;
 
 /// The rules in force, for all workers of a process.
 pub struct RulesInForce {

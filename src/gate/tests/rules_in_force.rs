@@ -79,3 +79,42 @@ fn the_case_of_a_sample_is_blind_and_goes_to_the_groups_that_apply() {
     );
     assert_eq!((&cases[1]["groups"], &cases[1]["review"]["blind"]), (&json!(["senior"]), &json!(false)));
 }
+
+/// The longest that everything may be: ids, reasons, names in expressions, the event's own fields; all rules fail or hit, in a
+/// policy and in its candidate. What is promised to fit must.
+#[test]
+fn no_record_is_longer_than_what_the_topics_were_asked_for() {
+    let line = |number: usize| {
+        let id = format!("{number:03}{}", "x".repeat(61));
+        let name = "\\x01".repeat(900);
+        let rule = match number % 3 {
+            0 => format!("features['{name}{number}'] > 1"),
+            1 => format!("amount > {number} && currency != '{name}'"),
+            _ => format!("confidence < 2 && amount > {number}"),
+        };
+        format!("  - {{ id: {id}, rule: '{}', reason: '{}' }}\n", rule.replace('\'', "''"), "\\\"".repeat(250))
+    };
+    let triggers = format!("triggers:\n{}", (0..60).map(line).collect::<String>());
+    let files = [
+        ("a.yaml", format!("policy: loans\n{triggers}")),
+        ("b.yaml", format!("policy: new\ncandidate: {{ for: loans }}\n{triggers}")),
+    ];
+    let set = PolicySet::read(&files.map(|(name, text)| (name.to_owned(), text)), &fallback()).expect("sound policies");
+    let rules = Rules::new(set, &fallback(), &Metrics::new());
+    let promised = rules::EVENT_BYTES + rules.record_bytes();
+    let text = "\\u0001".repeat(1_024);
+    let long = format!(
+        r#"{{"event_id":"{}","model":{{"name":"{text}","version":"{text}"}},"prediction":"{text}","confidence":0.5,"amount":500,"currency":"EUR","subject_id":"{}","requested_by":"{}"}}"#,
+        "\\\"".repeat(256),
+        "s".repeat(1_024),
+        "\\\"".repeat(1_024)
+    );
+    let mut gate = gate(GateSettings { rules: Arc::new(RulesInForce::new(rules)), record_bytes_max: 1, ..settings() }, None);
+    let outbox = done(&mut gate, 0, &[long.into_bytes()]);
+    let entry = outbox.of("audit")[0].json();
+    assert_eq!(entry["triggers"].as_array().map(Vec::len), Some(60), "everything was found");
+    assert_eq!(entry["shadow"]["findings"].as_array().map(Vec::len), Some(60));
+    let longest = outbox.sent.iter().filter_map(|sent| sent.value.as_ref().map(Vec::len)).max().expect("records");
+    assert!(longest < promised, "{longest} bytes, promised are {promised}");
+    assert!(longest > promised / 3, "{longest} bytes: {promised} asks for too much");
+}

@@ -134,6 +134,11 @@ impl Expression {
         self.0.reasons.get(usize::from(failure.0)).map_or("the failure of another expression", String::as_str)
     }
 
+    /// The length of the longest [`Expression::reason`], in bytes: names of features can be long.
+    pub fn reason_bytes_max(&self) -> usize {
+        self.0.reasons.iter().map(String::len).max().unwrap_or(0)
+    }
+
     /// Whether it always or never holds, where that can be told without any event: because of constants, or because a
     /// field would have to lie in two places at once. What fails for some event does not always hold.
     pub fn known(&self) -> Option<bool> {
