@@ -104,17 +104,9 @@ impl Gate {
 
     /// Holds `partition` of the source at the place `source` as if its log began now, without asking any log: for measuring.
     pub(crate) fn begin_empty(&mut self, source: usize, partition: i32) {
-        let progress = Progress {
-            decided_through: -1,
-            sha256: None,
-            appended_at: None,
-            chain: None,
-            partitions_at_start: 1,
-            window_from: 0,
-        };
         let input = InputPartition { topic: self.settings.sources[source].topic.clone(), partition };
         let window = DedupWindow::new(self.settings.window);
-        self.partitions.push(GatePartition::new(&input, (source, &self.settings), &progress, window, None));
+        self.partitions.push(GatePartition::new(&input, (source, &self.settings), &Progress::beginning(0, 1), window, None));
     }
 
     fn adopt(&mut self, rules: Arc<Rules>) {

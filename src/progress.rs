@@ -34,6 +34,20 @@ pub fn key(source: &str, partition: i32) -> String {
 }
 
 impl Progress {
+    /// Where a partition stands of which nothing is decided: reading begins at offset `start`, and its topic has so many
+    /// partitions.
+    #[must_use]
+    pub const fn beginning(start: i64, partitions: i32) -> Self {
+        Self {
+            decided_through: start - 1,
+            sha256: None,
+            appended_at: None,
+            chain: None,
+            partitions_at_start: partitions,
+            window_from: start,
+        }
+    }
+
     /// Writes the record's value into `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         object(out, |progress| {
@@ -105,14 +119,7 @@ mod tests {
             partitions_at_start: 6,
             window_from: 3,
         };
-        let empty = Progress {
-            decided_through: -1,
-            sha256: None,
-            appended_at: None,
-            chain: None,
-            partitions_at_start: 1,
-            window_from: 0,
-        };
+        let empty = Progress::beginning(0, 1);
         for progress in [full, empty] {
             let mut out = Vec::new();
             progress.write(&mut out);

@@ -159,6 +159,7 @@ impl Run<'_> {
     fn triggers(mut self, meter: &mut dyn FnMut() -> Duration) -> Holds {
         let policy = self.policy;
         let mut most_unsure: Option<Part> = None;
+        let mut sampled = false;
         let (mut rest, mut alone_until) = (0, 0);
         while let Some(trigger) = policy.triggers.get(rest) {
             let rules = policy.triggers[rest..].iter().take(TIMED_TOGETHER).take_while(|trigger| trigger.is_rule()).count();
@@ -178,12 +179,14 @@ impl Run<'_> {
                     let measurement = confidence::measure(limits, self.event);
                     self.judge_metered(rest, measurement, meter(), &mut most_unsure);
                 }
-                TriggerKind::Sample(_) => {}
+                TriggerKind::Sample(_) => sampled = true,
             }
             rest += 1;
         }
         self.decision.priority.parts.extend(most_unsure);
-        self.draw(meter);
+        if sampled {
+            self.draw(meter);
+        }
         self.holds
     }
 

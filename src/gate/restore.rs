@@ -141,14 +141,7 @@ impl Taking<'_> {
             Start::Latest => extent.high,
             Start::At(time) => self.log.offset_at(self.input, time.0)?.max(extent.low),
         };
-        let progress = Progress {
-            decided_through: start - 1,
-            sha256: None,
-            appended_at: None,
-            chain: None,
-            partitions_at_start,
-            window_from: start,
-        };
+        let progress = Progress::beginning(start, partitions_at_start);
         Ok((progress, Opening { gap: (start > 0).then_some((0, start - 1, GapCause::Start)) }))
     }
 

@@ -130,14 +130,7 @@ fn gate(settings: GateSettings, opening: Option<Opening>) -> Gate {
         Some(Opening { gap: Some((_, last, _)) }) => last + 1,
         _ => 0,
     };
-    let progress = Progress {
-        decided_through: first - 1,
-        sha256: None,
-        appended_at: None,
-        chain: None,
-        partitions_at_start: 1,
-        window_from: first,
-    };
+    let progress = Progress::beginning(first, 1);
     let window = DedupWindow::new(gate.settings.window);
     gate.partitions.push(GatePartition::new(&input(), (0, &gate.settings), &progress, window, opening));
     gate
