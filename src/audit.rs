@@ -1,18 +1,21 @@
 //! The audit entry and its chain: immutable records in which a change or an omission shows.
 //!
 //! ```text
-//! decision ─→ write_decided ─→ bytes ─┬────────────────────────→ audit topic
-//!                  ↑                  └─ entry_hash ─→ Chain ─┐
-//!                  └───────────── the hash before ────────────┘
+//! decision ────────→ write_decided ─┬→ bytes ─┬────────────────────────→ audit topic
+//! change of a case → write_change ──┘         └─ entry_hash ─→ Chain ─┐
+//!                         ↑                                           │
+//!                         └───────────── the hash before ─────────────┘
 //! ```
 //!
 //! An entry's bytes are written once; those bytes are hashed ([`entry_hash`]) and sent. Each entry names the hash of the one
 //! that its writer wrote before ([`Chain`]), so whoever holds a later hash holds all earlier entries.
 
 mod chain;
+mod change;
 mod entry;
 
 pub use chain::{Chain, ChainHead, ChainLink};
+pub use change::{Change, Ordered, Refused, VerdictPlace, text_hash, write_change, write_refused};
 pub use entry::{
     AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
     write_duplicate, write_gap,

@@ -196,7 +196,8 @@ pub fn write_hex(bytes: &[u8], text: &mut [u8]) {
     }
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Reads twice as many lower-case hex digits as there are bytes.
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -229,7 +230,7 @@ pub struct RecordId<'a> {
 }
 
 /// The 16 bytes by which everything about one decision is keyed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DecisionId(pub [u8; 16]);
 
 impl DecisionId {

@@ -242,7 +242,7 @@ pub fn write_gap(out: &mut Vec<u8>, gap: &Gap<'_>) {
             GapCause::Start => ("start", "system", "gate"),
             GapCause::Lost { by } => ("lost", "operator", by.as_str()),
         };
-        actor_member(entry, actor, id);
+        actor_member(entry, actor, Some(id));
         entry.text("source", gap.source);
         entry.object("input", |input| {
             input.text("topic", gap.topic);
@@ -261,10 +261,10 @@ fn beginning(entry: &mut ObjectWriter<'_>, id: DecisionId, kind: &str, at: Times
     entry.word("at", &at.rfc3339());
     entry.raw("prev", None);
     chain.write(entry);
-    actor_member(entry, "system", "gate");
+    actor_member(entry, "system", Some("gate"));
 }
 
-fn actor_member(entry: &mut ObjectWriter<'_>, kind: &str, id: &str) {
+pub(super) fn actor_member(entry: &mut ObjectWriter<'_>, kind: &str, id: Option<&str>) {
     entry.object("actor", |actor| {
         actor.text("type", kind);
         actor.text("id", id);

@@ -1,6 +1,7 @@
 //! The record that opens a case: complete in itself, so that sidecar and reviewers need neither policy nor input topic.
 
 use crate::audit::InputRecord;
+use crate::case::state::State;
 use crate::decision::{Decision, TriggerResult};
 use crate::event::{Event, Value};
 use crate::identity::{DecisionId, Hash, Lane, Timestamp, write_hex};
@@ -40,6 +41,8 @@ pub struct Opening<'a> {
     pub groups: usize,
     /// Those rules as JSON, with these groups.
     pub review_json: &'a str,
+    /// The earlier decision about the same event id with other bytes.
+    pub conflicts_with: Option<DecisionId>,
     /// The decision.
     pub decision: &'a Decision,
     /// Hash of its DECIDED entry.
@@ -60,12 +63,14 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening<'_>, copy: EventCopy, 
         case.text("event_id", opening.event_id);
         case.text("source", opening.input.source);
         case.integer("row", i64::from(opening.input.row));
-        case.text("state", "PENDING");
+        record::decision_id(case, "conflicts_with", opening.conflicts_with);
+        case.text("state", State::Pending.as_str());
         case.integer("seq", 0);
         case.object("view", |view| {
             view.integer("seq", 0);
             view.word("hash", &opening.entry_hash.hex());
         });
+        case.word("entry_hash", &opening.entry_hash.hex());
         case.text("band", priority.band.as_str());
         case.number("score", priority.score);
         let mut salt = [0; 32];
@@ -96,9 +101,11 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening<'_>, copy: EventCopy, 
 fn nothing_happened_yet(case: &mut ObjectWriter<'_>) {
     case.texts("votes", []);
     case.integer("escalations", 0);
+    case.text("escalated_at", None);
     case.texts("judgements", []);
     case.texts("comments", []);
     case.texts("commands", []);
+    case.text("closed_at", None);
 }
 
 fn finding(object: &mut ObjectWriter<'_>, result: &TriggerResult, policy: Option<&Policy>, sentence: &mut String) {

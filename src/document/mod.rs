@@ -20,6 +20,7 @@ pub use excerpt::Excerpt;
 pub use field::Field;
 pub use map::Map;
 pub use problem::{Place, Problem, Problems};
+pub(crate) use scalar::parse_duration;
 pub use scalar::{DAY, HOUR, MINUTE, SECOND, YEAR, duration_text};
 pub use tree::{Entry, MAX_BYTES, MAX_DEPTH, Node, Style, Value, parse};
 pub use words::suggestion;

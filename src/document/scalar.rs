@@ -23,7 +23,7 @@ const UNITS: [(&str, Duration); 6] =
 ///
 /// # Errors
 /// The end of the sentence that says what is wrong with it.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {

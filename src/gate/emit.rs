@@ -230,6 +230,7 @@ impl Emitter {
             review,
             groups,
             review_json: found.rules.review_text(decided.policy, groups, sight),
+            conflicts_with: decided.conflicts_with,
             decision: decided.decision,
             entry_hash,
             salt: self.salts.next(),

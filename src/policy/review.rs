@@ -43,6 +43,12 @@ impl Band {
         }
     }
 
+    /// The band of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|band| band.as_str() == name)
+    }
+
     /// The next more urgent band, where an escalation leads; `None` above critical.
     #[must_use]
     pub const fn one_up(self) -> Option<Self> {

@@ -172,6 +172,7 @@ impl<'a> Told<'a> {
             review,
             groups: 0,
             review_json: &review.to_json(0, Sight::Open),
+            conflicts_with: self.conflicts_with,
             decision: &self.decision,
             entry_hash: entry_hash(example(entry).as_bytes()),
             salt: SALT,
