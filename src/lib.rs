@@ -23,6 +23,7 @@ pub mod policy; // the policy file
 pub mod trigger; // one file a trigger
 pub mod decision; // evaluate(): findings → decision, priority
 pub mod control; // what operators ordered
+pub mod signature; // Ed25519 keys, of verdicts and of chain heads
 pub mod audit; // entry and chain
 pub mod case; // a held decision on its way through people's hands
 pub mod progress; // how far a partition is decided
