@@ -43,7 +43,7 @@ pub enum KeyError {
 }
 
 /// A key that signs. Its secret is never printed, and wiped from memory when it is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PrivateKey(SigningKey);
 
 impl PrivateKey {
