@@ -11,12 +11,14 @@
 
 mod chain;
 mod entry;
+mod head;
 
 pub use chain::{Chain, ChainHead, ChainLink};
 pub use entry::{
     AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
     write_duplicate, write_gap,
 };
+pub use head::{HeadSigner, SignedHead};
 
 use crate::identity::Hash;
 
