@@ -220,7 +220,7 @@ proptest! {
     #[test]
     fn printed_durations_are_read_back(millis in 0_u64..1_000_000_000) {
         let duration = Duration::from_millis(millis);
-        let parsed = scalar::parse_duration(&duration_text(duration));
+        let parsed = parse_duration(&duration_text(duration));
         prop_assert_eq!(parsed, Ok(duration));
     }
 }
