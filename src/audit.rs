@@ -13,6 +13,7 @@
 mod chain;
 mod change;
 mod entry;
+mod head;
 
 pub use chain::{Chain, ChainHead, ChainLink};
 pub use change::{Change, Ordered, Refused, VerdictPlace, text_hash, write_change, write_refused};
@@ -20,6 +21,7 @@ pub use entry::{
     AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
     write_duplicate, write_gap,
 };
+pub use head::{HeadSigner, SignedHead};
 
 use crate::identity::Hash;
 

@@ -2,11 +2,11 @@
 //!
 //! `jidoka control → record → `[`ControlView::apply`]` → the mode in force, active policies, accepted gaps`
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Hash;
+use crate::identity::{DecisionId, Hash};
 
 /// How far the automation may go.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -68,6 +68,15 @@ pub struct AcceptedGap {
     pub reason: String,
 }
 
+/// The value of an `erase/<decision_id>` record: what is left of that closed case goes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// Everything ordered so far.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ControlView {
@@ -75,6 +84,7 @@ pub struct ControlView {
     policies: HashMap<String, Mode>,
     active: HashMap<String, Option<Hash>>,
     gaps: HashMap<String, AcceptedGap>,
+    erasures: BTreeSet<DecisionId>,
 }
 
 /// A control record that could not be understood. An unreadable stop is taken as `hold`, an unreadable activation as one
@@ -112,7 +122,8 @@ impl ControlView {
                 set(&mut self.active, name, hash);
             }
             Some(("gap", scope)) => set(&mut self.gaps, scope, value.and_then(|value| read::<AcceptedGap>(value, &mut fault))),
-            Some(("acknowledge" | "erase", _)) => {}
+            Some(("erase", id)) => fault = self.order_erasure(id, value),
+            Some(("acknowledge", _)) => {}
             _ => fault = Some("unknown kind of key".to_owned()),
         }
         fault.map_or(Ok(()), |why| Err(UnreadableControl { key: key.to_owned(), why }))
@@ -135,6 +146,24 @@ impl ControlView {
     #[must_use]
     pub fn forbids(&self, policy: &str, hash: Hash) -> bool {
         !self.active.is_empty() && self.active.get(policy).is_some_and(|active| *active != Some(hash))
+    }
+
+    /// An order to erase that cannot be read is not carried out: what is gone cannot be brought back.
+    fn order_erasure(&mut self, id: &str, value: Option<&[u8]>) -> Option<String> {
+        let Some(id) = DecisionId::parse(id) else { return Some("what follows `erase/` is no decision id".to_owned()) };
+        let mut fault = None;
+        match value.map(|value| read::<Erasure>(value, &mut fault)) {
+            Some(Some(_)) => drop(self.erasures.insert(id)),
+            Some(None) => {}
+            None => drop(self.erasures.remove(&id)),
+        }
+        fault
+    }
+
+    /// The cases that operators ordered to be erased.
+    #[must_use]
+    pub fn erasures(&self) -> &BTreeSet<DecisionId> {
+        &self.erasures
     }
 
     /// The accepted loss in `partition` of `source`.
@@ -206,6 +235,17 @@ mod tests {
         assert!(!view.forbids("loans", file));
         assert!(view.forbids("loans", Hash::of(b"other")));
         assert!(!view.forbids("cards", file));
+    }
+
+    #[test]
+    fn an_order_to_erase_names_a_decision_and_can_be_taken_back() {
+        let id = DecisionId([7; 16]);
+        let (key, order) = (format!("erase/{id}"), Some(r#"{"by":"kim","reason":"request 9"}"#));
+        assert_eq!(view(&[(&key, order)]).erasures().iter().collect::<Vec<_>>(), [&id]);
+        assert!(view(&[(&key, order), (&key, None)]).erasures().is_empty());
+        let mut view = ControlView::default();
+        assert!(view.apply(&key, Some(b"{}")).is_err() && view.apply("erase/all", order.map(str::as_bytes)).is_err());
+        assert!(view.erasures().is_empty(), "nothing is erased by mistake");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod policy; // the policy file
 pub mod trigger; // one file a trigger
 pub mod decision; // evaluate(): findings → decision, priority
 pub mod control; // what operators ordered
+pub mod signature; // Ed25519 keys, of verdicts and of chain heads
 pub mod audit; // entry and chain
 pub mod case; // a held decision on its way through people's hands
 pub mod progress; // how far a partition is decided
@@ -36,6 +37,7 @@ pub mod replay; // the same, over files and ranges of a topic, with nothing writ
 // Around it.
 pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
+pub mod heads; // signed chain heads, kept outside Kafka
 pub mod reload; // policies and writer schemas that change while a process runs
 pub mod dev; // real events and a watcher, for `jidoka dev`
 pub mod cli; // the commands; help, completions and man pages from one definition

@@ -230,7 +230,7 @@ impl GatePlan<'_> {
         let layout = super::layout(settings);
         let clients = client_settings(settings);
         let mut threads = Vec::new();
-        let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Topic::Signals.name(&layout) };
+        let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Some(Topic::Signals.name(&layout)) };
         let (follower, reader, ending) = (Arc::clone(control), clients.clone(), Arc::clone(health));
         threads.push(spawn("control", move || {
             follower.follow(&reader, &topics, &|| ending.is_stopping());

@@ -10,6 +10,7 @@ mod files;
 mod kafka;
 mod keys;
 mod read;
+mod signing;
 mod watch;
 
 pub use files::{POLICY_FILES, SCHEMA_FILES, policy_files, read_policies, read_policy_files, read_schemas};
@@ -24,6 +25,7 @@ use std::time::Duration;
 use crate::document::{Map, Node, Place, Problem, Problems, parse};
 use crate::identity::Timestamp;
 use crate::policy::FallbackReview;
+use crate::signature::{PrivateKey, VerdictKeys};
 
 /// All that a process is told before it starts. What each field means in full stands in [`KEYS`] under its path.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,7 +54,7 @@ pub struct Settings {
     pub fallback: FallbackReview,
     /// `verdicts`: whose commands count.
     pub verdicts: VerdictSettings,
-    /// `audit.heads`: where signed chain heads go. Without effect yet.
+    /// `audit.heads`: where signed chain heads go.
     pub audit_heads: Option<AuditHeads>,
     /// `cases.keep_closed`: how long a closed case stays in the cases topic.
     pub cases_keep_closed: Duration,
@@ -194,8 +196,12 @@ pub struct EventBounds {
 pub struct VerdictSettings {
     /// What becomes of commands without a signature.
     pub unsigned: Unsigned,
-    /// The keys that commands may be signed with, as written. Without effect yet.
-    pub keys: Vec<Node>,
+    /// The keys that commands may be signed with.
+    pub keys: VerdictKeys,
+    /// The bytes of a command at most.
+    pub max_bytes: usize,
+    /// The bytes of each text that a reviewer writes at most: `reason.text`, `corrected`, `judgement`.
+    pub max_text: usize,
     /// So many commands a case takes.
     pub max_commands: u32,
 }
@@ -215,8 +221,8 @@ pub enum Unsigned {
 pub struct AuditHeads {
     /// The file that heads are added to.
     pub file: PathBuf,
-    /// The file of the key that signs them.
-    pub key: PathBuf,
+    /// The key that signs them.
+    pub key: PrivateKey,
     /// How often.
     pub every: Duration,
 }
@@ -249,15 +255,10 @@ impl Settings {
     }
 
     /// The keys that are set but do nothing in this version, for a warning at the start: nobody should think that
-    /// heads are signed or that the API asks who is calling.
+    /// facts are compared or that the API asks who is calling.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let given = [
-            ("references", !self.references.is_empty()),
-            ("verdicts.keys", !self.verdicts.keys.is_empty()),
-            ("audit.heads", self.audit_heads.is_some()),
-            ("api.auth", self.api.auth.is_some()),
-        ];
+        let given = [("references", !self.references.is_empty()), ("api.auth", self.api.auth.is_some())];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ApiSettings, AuditHeads, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder,
-    Settings, Source, Start, TopicSettings, Unsigned, VerdictSettings, kafka,
+    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder, Settings, Source,
+    Start, TopicSettings, kafka, signing,
 };
 use crate::document::{DAY, Field, HOUR, MINUTE, Map, SECOND, YEAR, duration_text};
 use crate::identity::Timestamp;
@@ -16,7 +16,7 @@ use crate::policy::{Band, FallbackReview};
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The longest name of a source, group or field, in bytes.
-const MAX_NAME: usize = 128;
+pub(super) const MAX_NAME: usize = 128;
 
 /// Kafka's longest topic name, in bytes.
 const MAX_TOPIC: usize = 249;
@@ -25,10 +25,10 @@ const MAX_TOPIC: usize = 249;
 const MAX_PREFIX: usize = 200;
 
 /// The longest path, in bytes.
-const MAX_PATH: usize = 1_024;
+pub(super) const MAX_PATH: usize = 1_024;
 
 /// So many sources, references, groups or keys may stand in a list.
-const MAX_ITEMS: usize = 256;
+pub(super) const MAX_ITEMS: usize = 256;
 
 /// What jidoka's own topics are called behind the prefix.
 const OWN_TOPICS: [&str; 11] = [
@@ -61,8 +61,8 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         references: references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
         fallback: root.section("fallback", fallback),
-        verdicts: root.section("verdicts", verdicts),
-        audit_heads: root.section("audit", |map| map.key("heads").map(|heads| audit_heads(heads, folder))),
+        verdicts: root.section("verdicts", signing::verdicts),
+        audit_heads: root.section("audit", |map| map.key("heads").map(|heads| signing::audit_heads(heads, folder)).flatten()),
         cases_keep_closed: root.section("cases", |map| timeout(&map.key("keep_closed"), MINUTE..=YEAR, DAY)),
         archive_keep: root.section("archive", |map| timeout(&map.key("keep"), DAY..=YEAR * 100, YEAR * 3)),
         dead_letters_max_bytes: root
@@ -76,7 +76,7 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
     }
 }
 
-fn timeout(field: &Field<'_>, range: RangeInclusive<Duration>, default: Duration) -> Duration {
+pub(super) fn timeout(field: &Field<'_>, range: RangeInclusive<Duration>, default: Duration) -> Duration {
     field.duration(range).unwrap_or(default)
 }
 
@@ -250,25 +250,6 @@ fn fallback(map: &Map<'_>) -> FallbackReview {
         leads: map.key("leads").texts(1..=MAX_ITEMS, MAX_NAME).unwrap_or(default.leads),
         band: map.key("band").choice(&bands).unwrap_or(default.band),
     }
-}
-
-fn verdicts(map: &Map<'_>) -> VerdictSettings {
-    let words = [("refuse", Unsigned::Refuse), ("allow", Unsigned::Allow)];
-    VerdictSettings {
-        unsigned: map.key("unsigned").choice(&words).unwrap_or_default(),
-        keys: map.key("keys").list(0..=MAX_ITEMS, |item| item.whole_map()).unwrap_or_default(),
-        max_commands: map.key("max_commands").integer(1..=100_000).unwrap_or(1_000),
-    }
-}
-
-fn audit_heads(map: &Map<'_>, folder: &Path) -> AuditHeads {
-    let path = |field: &Field<'_>| field.text(MAX_PATH).map(|path| folder.join(path)).unwrap_or_default();
-    let (file, key_field) = (path(&map.required("file")), map.required("key"));
-    let key = path(&key_field);
-    if !key.as_os_str().is_empty() && !key.is_file() {
-        key_field.problem(format!("there is no file {}", key.display()));
-    }
-    AuditHeads { file, key, every: timeout(&map.key("every"), SECOND..=DAY, SECOND * 60) }
 }
 
 fn api(map: &Map<'_>) -> ApiSettings {

@@ -81,23 +81,88 @@ fn the_environment_outweighs_the_file() {
     assert!(!format!("{settings:?}").contains("#ss"), "a password is printed");
 }
 
+/// The public keys of the secrets 00 01 02 … and 09 09 09 …
+const PUBLIC: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+const OTHER: &str = "/RckOFqgx1tk+3jNYC+h2ZH96/drE8WO1wLqyDXp9hg=";
+
 #[test]
 fn what_comes_later_is_read_and_named_as_without_effect() {
+    let facts = "[ { name: customers, topic: customer-facts, as_of: updated_at } ]";
+    let variables = [SERVERS, ("JIDOKA__REFERENCES", facts), ("JIDOKA__API__AUTH", "{ issuer: x }")];
+    let settings = from_environment(&variables).unwrap();
+    assert_eq!(settings.references[0].as_of.as_deref(), Some("updated_at"));
+    assert_eq!(settings.without_effect(), ["references", "api.auth"]);
+}
+
+#[test]
+fn keys_of_verdicts_and_of_heads_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jidoka.yaml");
-    fs::write(folder.path().join("heads.key"), "key").unwrap();
-    let text = "kafka: {bootstrap.servers: b:1}
-references: [ { name: customers, topic: customer-facts, as_of: updated_at } ]
-verdicts: { keys: [ { id: k, reviewers: [ a ] } ] }
-audit: { heads: { file: heads.jsonl, key: heads.key } }
-api: { auth: { issuer: x } }\n";
+    let key = PrivateKey::of_secret(&[7; 32]);
+    fs::write(folder.path().join("heads.key"), key.pem()).unwrap();
+    let text = format!(
+        "{KAFKA}verdicts:
+  keys:
+    - {{ id: console, public: {PUBLIC}, reviewers: [ '*' ], groups: [ '*' ] }}
+    - {{ id: kim, public: {OTHER}, reviewers: [ kim ], groups: [ a, b ], cancel: true }}
+audit: {{ heads: {{ file: heads.jsonl, key: heads.key }} }}\n"
+    );
     fs::write(&path, text).unwrap();
     let settings = Settings::load(Some(&path), std::iter::empty()).unwrap();
-    assert_eq!(settings.references[0].as_of.as_deref(), Some("updated_at"));
     let heads = settings.audit_heads.as_ref().unwrap();
-    assert_eq!(heads.file, folder.path().join("heads.jsonl"));
-    assert_eq!(heads.every, SECOND * 60);
-    assert_eq!(settings.without_effect(), ["references", "verdicts.keys", "audit.heads", "api.auth"]);
+    let expected = AuditHeads { file: folder.path().join("heads.jsonl"), key, every: SECOND * 60 };
+    assert_eq!(*heads, expected);
+    let keys: Vec<_> = settings.verdicts.keys.iter().collect();
+    assert_eq!((keys[0].id.as_str(), keys[0].public.base64().as_str(), keys[0].may_cancel()), ("console", PUBLIC, false));
+    assert!(keys[0].may_speak_for("anybody", ["any"]) && keys[1].may_speak_for("kim", ["a"]));
+    assert!(!keys[1].may_speak_for("lee", ["a"]) && !keys[1].may_speak_for("kim", ["c"]) && keys[1].may_cancel());
+    assert_eq!((settings.verdicts.max_bytes, settings.verdicts.max_text), (65_536, 4_096));
+    assert!(settings.without_effect().is_empty());
+
+    fs::write(folder.path().join("heads.key"), PUBLIC).unwrap();
+    let found = sentences(Settings::load(Some(&path), std::iter::empty()));
+    let place = format!("{}:6:", path.display());
+    assert!(found[0].starts_with(&place) && found[0].contains("audit.heads.key: "), "{found:?}");
+    assert!(found[0].ends_with("heads.key: this is no Ed25519 private key in PKCS#8 PEM; `jidoka verdict-key new` makes one"));
+}
+
+#[test]
+fn a_wrong_key_of_verdicts_is_told_what_is_wrong() {
+    let good = format!("{{id: a, public: {PUBLIC}, reviewers: [kim], groups: [g]}}");
+    let cases: &[(&str, &[&str])] = &[
+        (&good, &[]),
+        (
+            "{}",
+            &[
+                "[0].groups: this key is required",
+                "[0].id: this key is required",
+                "[0].public: this key is required",
+                "[0].reviewers: this key is required",
+            ],
+        ),
+        (
+            "{id: 'a:b', public: x, reviewers: [], groups: kim, cancel: maybe}",
+            &[
+                "[0].cancel: expected `true` or `false`, found `maybe`",
+                "[0].groups: expected a list, found `kim`",
+                "[0].id: must not contain `:`, which ends it in the header of a verdict",
+                "[0].public: this is no Ed25519 public key: 32 bytes in base64, such as `jidoka verdict-key show` prints",
+                "[0].reviewers: must not be empty",
+            ],
+        ),
+        (&format!("{good}, {}", good.replace(PUBLIC, OTHER)), &["[1].id: another key has the id `a` already"]),
+        (
+            &format!("{good}, {}", good.replace("id: a", "id: b")),
+            &["[1].public: this is also the key of `a`; list what it may do under one id"],
+        ),
+    ];
+    for (keys, expected) in cases {
+        let found = told(&format!("{KAFKA}verdicts: {{keys: [{keys}]}}"), &[]);
+        let after_place = |sentence: &String| sentence.split_once("verdicts.keys").map(|(_, rest)| rest.to_owned());
+        let mut found: Vec<String> = found.iter().filter_map(after_place).collect();
+        found.sort();
+        assert_eq!(found, *expected, "{keys}");
+    }
 }
 
 const KAFKA: &str = "kafka: {bootstrap.servers: b:1}\n";
@@ -165,6 +230,20 @@ const WRONG_FILES: &[(&str, &[&str])] = &[
     ),
     ("KAFKA policies: rules/", &["jidoka.yaml:2:11: policies: there is no folder rules/"]),
     ("KAFKA audit: {heads: {file: f, key: heads.key}}", &["jidoka.yaml:2:31: audit.heads.key: there is no file heads.key"]),
+    (
+        "KAFKA audit: {heads: {file: none/f, key: heads.key}}",
+        &[
+            "jidoka.yaml:2:23: audit.heads.file: there is no folder none",
+            "jidoka.yaml:2:36: audit.heads.key: there is no file heads.key",
+        ],
+    ),
+    (
+        "KAFKA verdicts: {max_bytes: 1000, max_text: 1}",
+        &[
+            "jidoka.yaml:2:23: verdicts.max_bytes: expected a whole number from 1024 to 1048576, found the number 1000",
+            "jidoka.yaml:2:39: verdicts.max_text: expected a whole number from 64 to 65536, found the number 1",
+        ],
+    ),
     (
         "KAFKA audit: {heads: {}}",
         &[
@@ -419,6 +498,7 @@ fn the_table_and_the_reader_know_the_same_keys() {
     let sections = ["", "topics", "sources[]", "references[]", "gate", "gate.batch", "gate.dedup", "gate.event", "fallback"];
     let more = [
         "verdicts",
+        "verdicts.keys[]",
         "audit",
         "audit.heads",
         "cases",

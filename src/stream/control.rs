@@ -55,6 +55,12 @@ impl ControlFollower {
         self.view.load().global() == Mode::Halt
     }
 
+    /// The orders as far as they were read: for whoever only carries them out.
+    #[must_use]
+    pub fn orders(&self) -> Guard<Arc<ControlView>> {
+        self.view.load()
+    }
+
     /// The accepted loss in `partition` of `source`.
     #[must_use]
     pub fn accepted_gap(&self, source: &str, partition: i32) -> Option<AcceptedGap> {
@@ -87,16 +93,21 @@ impl ControlFollower {
 
     fn follow_once(&self, settings: &ClientSettings, topics: &BroadcastTopics, stopping: &dyn Fn() -> bool) -> Result<(), Fault> {
         let mut control = Tail::open(settings, &topics.control)?;
-        let mut signals = Tail::open(settings, &topics.signals)?;
+        let mut signals = topics.signals.as_deref().map(|topic| Tail::open(settings, topic)).transpose()?;
         let mut view = ControlView::default();
         while !stopping() {
-            let asked_at = control.ask().min(signals.ask());
+            let mut asked_at = control.ask();
             let changed = control.read(|record| fold(&mut view, record))?;
             if changed {
                 self.view.store(Arc::new(view.clone()));
             }
-            signals.read(|_| {})?;
-            if let Some(asked_at) = asked_at.filter(|_| control.is_at_end() && signals.is_at_end()) {
+            let mut at_end = control.is_at_end();
+            if let Some(signals) = &mut signals {
+                asked_at = asked_at.min(signals.ask());
+                signals.read(|_| {})?;
+                at_end &= signals.is_at_end();
+            }
+            if let Some(asked_at) = asked_at.filter(|_| at_end) {
                 self.sure_as_of(asked_at);
             }
         }
@@ -109,8 +120,8 @@ impl ControlFollower {
 pub struct BroadcastTopics {
     /// Operators' orders.
     pub control: String,
-    /// The monitor's incidents and thresholds.
-    pub signals: String,
+    /// The monitor's incidents and thresholds; none for a process that decides nothing, and may have no right to read them.
+    pub signals: Option<String>,
 }
 
 fn fold(view: &mut ControlView, record: &Incoming<'_>) {

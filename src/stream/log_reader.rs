@@ -33,6 +33,7 @@ pub struct LogReader {
     committed: BaseConsumer<StreamContext>,
     uncommitted: BaseConsumer<StreamContext>,
     reports: Arc<Reports>,
+    timeout: Duration,
     deadline: Instant,
 }
 
@@ -54,7 +55,21 @@ impl LogReader {
         let committed = make(&config)?;
         config.set("isolation.level", "read_uncommitted");
         let uncommitted = make(&config)?;
-        Ok(Self { committed, uncommitted, reports, deadline: Instant::now() + settings.restore_timeout })
+        let timeout = settings.restore_timeout;
+        Ok(Self { committed, uncommitted, reports, timeout, deadline: Instant::now() + timeout })
+    }
+
+    /// Begins the restore timeout anew: for a reader that is kept and asked again.
+    pub fn renew(&mut self) {
+        self.deadline = Instant::now() + self.timeout;
+    }
+
+    /// Where the committed part of a log ends: nothing below is hidden by an open transaction.
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn stable_end(&self, partition: &InputPartition) -> Result<i64, Fault> {
+        Ok(ask_extent(&self.committed, partition)?.high)
     }
 
     /// The extent of a log, open transactions included.

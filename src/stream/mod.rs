@@ -13,6 +13,7 @@ pub mod copy_loop;
 pub mod control;
 mod deliver;
 pub mod fault;
+pub mod follower;
 pub mod log_reader;
 pub mod mock;
 pub mod observer;

@@ -51,6 +51,21 @@ pub trait Processor {
     /// A partition went to another worker, or will be taken anew: forget it.
     fn lose(&mut self, partition: &InputPartition);
 
+    /// Between turns, with no transaction open: takes up what other logs say, and how late it is. Partitions whose reading
+    /// stopped ([`Processor::stopped_at`]) and may go on.
+    ///
+    /// # Errors
+    /// Where those logs cannot be read; the fault's reaction is carried out.
+    fn look_around(&mut self) -> Result<Vec<InputPartition>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// Where `partition` stopped at a record that cannot be handled before more was read elsewhere. Records from there on are
+    /// not handled in this turn; they are read again when [`Processor::look_around`] says so.
+    fn stopped_at(&self, _partition: &InputPartition) -> Option<i64> {
+        None
+    }
+
     /// Whether there is something to write though no record came: a partition's first record, later a deadline.
     fn wants_turn(&self) -> bool;
 
@@ -76,5 +91,7 @@ pub trait Processor {
     fn rolled_back(&mut self);
 
     /// Whether reading should pause: an operator's halt.
-    fn halted(&self) -> bool;
+    fn halted(&self) -> bool {
+        false
+    }
 }

@@ -127,6 +127,8 @@ enum Holding {
     Reading,
     /// Assigned, paused, and asked about again.
     Waiting,
+    /// Taken, paused at a record for which the processor must read something else first.
+    Stopped,
 }
 
 /// Whether input is read at all.
@@ -169,6 +171,7 @@ impl<'s> Session<'s> {
                 self.ask_waiting()?;
             }
             self.heed_operators(&mut batch)?;
+            self.look_around()?;
             if !batch.is_empty() || self.processor.wants_turn() {
                 self.turn(&batch)?;
                 batch.clear();
@@ -317,6 +320,37 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// What the processor learns besides its input; partitions that it can go on with are read again.
+    fn look_around(&mut self) -> Result<(), Fault> {
+        let ready = self.processor.look_around()?;
+        for partition in &ready {
+            if let Some(holding) = self.held.get_mut(partition) {
+                *holding = Holding::Reading;
+            }
+        }
+        match self.flow {
+            Flow::Open => self.resume(ready.iter().filter(|partition| self.held.contains_key(*partition))),
+            Flow::Halted => Ok(()),
+        }
+    }
+
+    /// Partitions at which the processor stopped in this turn go back to that record, and wait there.
+    fn stop_where_it_must(&mut self) -> Result<(), Fault> {
+        let mut stopped = Vec::new();
+        for (partition, holding) in self.held.iter_mut().filter(|(_, holding)| **holding == Holding::Reading) {
+            if let Some(offset) = self.processor.stopped_at(partition) {
+                *holding = Holding::Stopped;
+                stopped.push((partition.clone(), offset));
+            }
+        }
+        if stopped.is_empty() {
+            return Ok(());
+        }
+        let paused = list(stopped.iter().map(|(partition, _)| partition));
+        self.consumer.pause(&paused).map_err(|error| Fault::of(Step::Assign, &error))?;
+        self.seek(&stopped)
+    }
+
     fn resume<'p>(&self, partitions: impl Iterator<Item = &'p InputPartition>) -> Result<(), Fault> {
         let list = list(partitions);
         if list.count() == 0 {
@@ -354,7 +388,7 @@ impl<'s> Session<'s> {
             Ok(()) => {
                 self.processor.committed();
                 self.observer.committed(began.elapsed(), batch.messages().len(), batch.full(&self.settings.batch));
-                Ok(())
+                self.stop_where_it_must()
             }
             Err(fault) if fault.reaction == Reaction::Abort => {
                 self.processor.rolled_back();

@@ -276,7 +276,7 @@ impl<'a> Bench<'a> {
         let gate = Arc::new(gate_settings(settings, &layout, rules, Arc::new(Schemas::default())));
         let metrics = Arc::new(GateMetrics::new(&metrics, &[&settings.sources[0].name]));
         let control = Arc::new(ControlFollower::new(settings.control_max_age));
-        let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Topic::Signals.name(&layout) };
+        let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Some(Topic::Signals.name(&layout)) };
         let (follower, reader, stopping) = (Arc::clone(&control), clients.clone(), Arc::clone(counts));
         scope.spawn(move || follower.follow(&reader, &topics, &|| stopping.is_stopping()));
         wait("the control topic", counts, || control.age().is_some())?;
