@@ -200,6 +200,10 @@ const NAME_BYTES: usize = 256;
 /// So many groups a reviewer may claim to be in.
 const GROUPS: usize = 64;
 
+/// What begins a `to` that names a group, and one that names a person.
+pub(super) const GROUP: &str = "group:";
+pub(super) const PERSON: &str = "user:";
+
 /// A command that can be judged.
 #[derive(Clone, Debug)]
 pub struct Command<'a> {
@@ -345,7 +349,9 @@ impl<'a> Command<'a> {
     fn is_complete(&self) -> bool {
         let needed = match self.action {
             Action::Judge => self.judgement.is_some(),
-            Action::Reassign => self.to.is_some(),
+            Action::Reassign => self.to.as_deref().is_some_and(|to| to != GROUP && to != PERSON),
+            // A case goes up to a group, never past it to one person.
+            Action::Escalate if self.to.as_deref().is_some_and(|to| to == GROUP || to.starts_with(PERSON)) => false,
             Action::Comment => self.text.is_some(),
             action => self.seen.is_some() || !action.needs_seen(),
         };
