@@ -31,7 +31,7 @@ impl Slot {
     #[must_use]
     pub fn of(case: Case) -> Self {
         match case.closed_at {
-            Some(closed_at) => Self::Closed(Closed { state: case.state, closed_at, commands: case.commands.into() }),
+            Some(closed_at) => Self::Closed(Closed { state: case.state, closed_at, commands: case.commands.as_slice().into() }),
             None => Self::Open(Box::new(case)),
         }
     }
