@@ -28,6 +28,7 @@ use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::partition::GatePartition;
 use crate::gate::tally::Tally;
 use crate::gate::window::{DedupWindow, Sighting};
+use crate::heads::HeadBoard;
 use crate::identity::Timestamp;
 use crate::policy::FallbackReview;
 use crate::progress::Progress;
@@ -65,6 +66,8 @@ pub struct GateSettings {
     pub record_bytes_max: usize,
     /// How much of an original a dead letter keeps.
     pub dead_letter_bytes_max: usize,
+    /// Where committed chain heads are posted to be signed, where they are.
+    pub heads: Option<Arc<HeadBoard>>,
 }
 
 /// The processor of one worker.
@@ -220,8 +223,11 @@ impl Processor for Gate {
 
     fn committed(&mut self) {
         self.in_turn = false;
-        for held in &mut self.partitions {
+        for held in self.partitions.iter_mut().filter(|held| held.position.is_touched()) {
             held.commit();
+            if let (Some(board), Some(head)) = (&self.settings.heads, held.chain.head()) {
+                board.publish(held.chain.id(), head);
+            }
         }
         self.tally.commit(wall_clock(), &self.metrics, &self.rules);
     }

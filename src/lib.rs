@@ -8,10 +8,13 @@
 //!                (batch,   (bytes   (which    (each       (released  (entry,      dispositions
 //!                 turn)     → slots)  rules)    finding)    or held)   chain)      progress
 //!                   ↑                                          └─(held)→ case ──→ cases, reviews
-//!                control, progress (read back before the first decision)
+//!                control, progress (read back before the first decision)           │
+//!                                                                                  ↓
+//!  verdicts ────→ stream ─→ case ─→ audit ──────────────────────────────────────→ audit topic
+//!                 time ───────┘ (command, duties, state)                           dispositions, cases, archive
 //! ```
 //!
-//! `gate` hangs the pure parts on a stream. Everything above it in this list but `stream` is pure: plain functions of
+//! `gate` and `sidecar` hang the pure parts on a stream. Everything above it in this list but `stream` is pure: plain functions of
 //! their arguments that know no Kafka, clock, environment or randomness (a test reads the sources and keeps it so).
 
 // Pure: bytes and rules in, records out.
@@ -32,6 +35,7 @@ pub mod record; // members that records share; the disposition
 // Kafka, and what hangs on it.
 pub mod stream; // turn, transaction, assignment, faults, topics: the only place that knows rdkafka
 pub mod gate; // the processor: event → decision
+pub mod sidecar; // the processor: verdict → state
 pub mod replay; // the same, over files and ranges of a topic, with nothing written
 
 // Around it.

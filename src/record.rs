@@ -2,9 +2,15 @@
 
 use crate::decision::Outcome;
 use crate::event::Value;
-use crate::identity::{DecisionId, Timestamp};
+use crate::identity::{DecisionId, Lane, Timestamp};
 use crate::json::{ObjectWriter, object};
-use crate::policy::Policy;
+use crate::policy::{Band, Policy};
+
+/// The partition of the review feed for cases of `band` in `lane`: band · spread + (lane mod spread).
+pub(crate) fn review_partition(band: Band, lane: Lane, spread: u16) -> i32 {
+    let band = i32::try_from(band.index()).expect("there are four bands");
+    band * i32::from(spread) + i32::from(lane.0 % spread.max(1))
+}
 
 /// A decision id, `null` where there is none.
 pub(crate) fn decision_id(record: &mut ObjectWriter<'_>, name: &str, id: Option<DecisionId>) {

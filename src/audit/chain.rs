@@ -52,6 +52,12 @@ impl Chain {
         Self { id, committed: head, staged: head }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The place of the next entry.
     #[must_use]
     pub fn next(&self) -> ChainLink<'_> {

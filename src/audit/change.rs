@@ -131,8 +131,6 @@ pub struct Refused<'a> {
     pub decision_id: Option<DecisionId>,
     /// When it was refused.
     pub at: Timestamp,
-    /// Its place in the chain of the lane that read it.
-    pub chain: ChainLink<'a>,
     /// Who it says it is from.
     pub reviewer: Option<&'a str>,
     /// Id of the command, as text, if it has one.
@@ -157,13 +155,13 @@ impl Refused<'_> {
     }
 }
 
-/// Writes the entry about a refused command into `out`.
-pub fn write_refused(out: &mut Vec<u8>, refused: &Refused<'_>) {
+/// Writes the entry about a refused command into `out`; `chain` is its place in the chain of the lane that read it.
+pub fn write_refused(out: &mut Vec<u8>, refused: &Refused<'_>, chain: &ChainLink<'_>) {
     object(out, |entry| {
         record::decision_id(entry, "decision_id", refused.decision_id);
         entry.text("kind", "REFUSED");
         entry.word("at", &refused.at.rfc3339());
-        refused.chain.write(entry);
+        chain.write(entry);
         actor_member(entry, "reviewer", refused.reviewer);
         entry.text("command_id", refused.command_id);
         refused.verdict.write(entry);

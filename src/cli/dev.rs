@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt;
-use super::run::{Ended, GatePlan, RunningGate, TopicCheck, client_settings};
+use super::run::{Ended, GateRole, Plan, Roles, Running, TopicCheck, client_settings};
 use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
 use crate::dev::POLICIES;
@@ -25,6 +25,7 @@ use crate::document::Problem;
 use crate::event::Schemas;
 use crate::policy::PolicySet;
 use crate::stream::ClientConfig;
+use crate::stream::topics::Role;
 use crate::telemetry::health::Health;
 use crate::telemetry::logs::{self, LogLines};
 use crate::telemetry::metrics::Metrics;
@@ -134,8 +135,9 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
-    let plan =
-        GatePlan { settings: &settings, policies, schemas: Schemas::default(), follow: None, metrics, check: ground.check };
+    let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
+    let roles = Roles { gate: Some(gate), sidecar: None };
+    let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Lines::new(args.output, Arc::clone(&stop));
     let start =
@@ -238,7 +240,7 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// Shows the view, where there is one, for as long as the others run.
-    fn with_view(&self, gate: RunningGate, sources: &Sources<'_>, drawn: Drawn) -> Result<Summary, Ended> {
+    fn with_view(&self, gate: Running, sources: &Sources<'_>, drawn: Drawn) -> Result<Summary, Ended> {
         let Some(view) = self.audience.view else { return self.until_one_ends(gate) };
         let cannot = |error: std::io::Error| failed(format!("Cannot draw on the terminal: {error}. Plain lines: --plain"));
         let mut screen = if drawn == Drawn::OnTerminal { Some(Screen::open().map_err(cannot)?) } else { None };
@@ -257,10 +259,10 @@ impl Run<'_> {
     }
 
     /// Lets player, gate and watcher run until one of them ends; then ends the others.
-    fn until_one_ends(&self, gate: RunningGate) -> Result<Summary, Ended> {
+    fn until_one_ends(&self, gate: Running) -> Result<Summary, Ended> {
         let course = self.course;
         let health = Arc::clone(gate.health());
-        let clients = client_settings(self.settings);
+        let clients = client_settings(self.settings, Role::Gate);
         let topics = self.ground.watched();
         std::thread::scope(|scope| {
             let watcher = thread("watcher").spawn_scoped(scope, || {

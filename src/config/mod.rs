@@ -52,6 +52,8 @@ pub struct Settings {
     pub gate: GateSettings,
     /// `fallback`: who reviews what no policy covers.
     pub fallback: FallbackReview,
+    /// `sidecar`: its bounds.
+    pub sidecar: SidecarSettings,
     /// `verdicts`: whose commands count.
     pub verdicts: VerdictSettings,
     /// `audit.heads`: where signed chain heads go.
@@ -189,6 +191,13 @@ pub struct EventBounds {
     pub max_depth: usize,
     /// Fields on all levels together.
     pub max_fields: usize,
+}
+
+/// The sidecar's bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SidecarSettings {
+    /// When a batch of verdicts is full.
+    pub batch: BatchBounds,
 }
 
 /// Whose commands count.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder, Settings, Source,
-    Start, TopicSettings, kafka, signing,
+    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder, Settings,
+    SidecarSettings, Source, Start, TopicSettings, kafka, signing,
 };
 use crate::document::{DAY, Field, HOUR, MINUTE, Map, SECOND, YEAR, duration_text};
 use crate::identity::Timestamp;
@@ -61,6 +61,7 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         references: references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
         fallback: root.section("fallback", fallback),
+        sidecar: root.section("sidecar", sidecar),
         verdicts: root.section("verdicts", signing::verdicts),
         audit_heads: root.section("audit", |map| map.key("heads").map(|heads| signing::audit_heads(heads, folder)).flatten()),
         cases_keep_closed: root.section("cases", |map| timeout(&map.key("keep_closed"), MINUTE..=YEAR, DAY)),
@@ -210,10 +211,8 @@ fn references(field: &Field<'_>) -> Vec<Reference> {
 fn gate(map: &Map<'_>) -> GateSettings {
     GateSettings {
         workers: map.key("workers").integer(1..=64).unwrap_or(2),
-        batch: map.section("batch", |batch| BatchBounds {
-            max_records: batch.key("max_records").integer(1..=100_000).unwrap_or(2_000),
-            max_bytes: batch.key("max_bytes").integer(65_536..=268_435_456).unwrap_or(8_388_608),
-            linger: batch.key("linger").duration(MILLISECOND..=SECOND).unwrap_or(MILLISECOND * 5),
+        batch: map.section("batch", |map| {
+            batch(map, BatchBounds { max_records: 2_000, max_bytes: 8_388_608, linger: MILLISECOND * 5 })
         }),
         dedup_window: map.section("dedup", |dedup| dedup.key("window").integer(0..=10_000_000).unwrap_or(100_000)),
         event: map.section("event", |event| EventBounds {
@@ -222,6 +221,19 @@ fn gate(map: &Map<'_>) -> GateSettings {
             max_fields: event.key("max_fields").integer(10..=100_000).unwrap_or(1_000),
         }),
         max_record_bytes: map.key("max_record_bytes").integer(16_384..=67_108_864).unwrap_or(900_000),
+    }
+}
+
+fn sidecar(map: &Map<'_>) -> SidecarSettings {
+    let default = BatchBounds { max_records: 1_000, max_bytes: 8_388_608, linger: MILLISECOND * 2 };
+    SidecarSettings { batch: map.section("batch", |map| batch(map, default)) }
+}
+
+fn batch(map: &Map<'_>, default: BatchBounds) -> BatchBounds {
+    BatchBounds {
+        max_records: map.key("max_records").integer(1..=100_000).unwrap_or(default.max_records),
+        max_bytes: map.key("max_bytes").integer(65_536..=268_435_456).unwrap_or(default.max_bytes),
+        linger: map.key("linger").duration(MILLISECOND..=SECOND).unwrap_or(default.linger),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::audit::{Chain, Duplicate, Gap, GapCause, InputRecord, entry_hash, write_decided, write_duplicate, write_gap};
 use crate::case::{EventCopy, Opening, write_opening};
-use crate::decision::{Decision, Outcome};
+use crate::decision::Outcome;
 use crate::gate::GateSettings;
 use crate::gate::judge::Verdict;
 use crate::gate::partition::GatePartition;
@@ -12,16 +12,16 @@ use crate::gate::rules::Rules;
 use crate::gate::salt::Salts;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp};
 use crate::policy::Sight;
-use crate::record::{Disposition, write_disposition};
+use crate::record::{Disposition, review_partition, write_disposition};
 use crate::stream::fault::Fault;
 use crate::stream::processor::InputPartition;
-use crate::stream::record::{Incoming, Outbox, Outgoing};
+use crate::stream::record::{HEADERS_MAX, Incoming, Outbox, Outgoing};
 use crate::telemetry::metrics::Bound;
 
 mod dead_letter;
 
-/// What headers and framing may add to a record's key and value.
-const HEADERS_MAX: usize = 2_048;
+/// One part in so many of a case record's room is left to what reviewers will write.
+const REVIEW_SHARE: usize = 4;
 /// A longer `traceparent` is not one.
 const TRACEPARENT_MAX: usize = 256;
 
@@ -238,14 +238,15 @@ impl Emitter {
         };
         self.value.clear();
         write_opening(&mut self.value, &opening, EventCopy::Whole, &mut self.sentence);
-        if self.value.len() > outbox.record_bytes_max().saturating_sub(HEADERS_MAX).min(self.record_bytes_max) {
+        let room = outbox.record_bytes_max().saturating_sub(HEADERS_MAX);
+        if self.value.len() > (room - room / REVIEW_SHARE).min(self.record_bytes_max) {
             self.value.clear();
             write_opening(&mut self.value, &opening, EventCopy::Reference, &mut self.sentence);
             self.reached.push(Bound::RecordBytes);
         }
         self.key.clear();
         self.key.extend_from_slice(&found.decision_id.hex());
-        let review_partition = review_partition(decided.decision, lane, self.spread);
+        let review_partition = review_partition(decided.decision.priority.band, lane, self.spread);
         let record = Outgoing {
             topic: &self.topics.reviews,
             partition: review_partition,
@@ -259,12 +260,6 @@ impl Emitter {
         let record = Outgoing { topic, partition, key: Some(&self.key), value: Some(&self.value), headers: &[] };
         send(found, record, ("PENDING", "case/1"), None, outbox)
     }
-}
-
-/// band · spread + (lane mod spread).
-fn review_partition(decision: &Decision, lane: Lane, spread: u16) -> i32 {
-    let band = i32::try_from(decision.priority.band.index()).expect("there are four bands");
-    band * i32::from(spread) + i32::from(lane.0 % spread.max(1))
 }
 
 /// Sends a record about a decision, with the headers that all of them have.

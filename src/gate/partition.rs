@@ -145,9 +145,6 @@ impl GatePartition {
     }
 
     pub fn commit(&mut self) {
-        if !self.position.touched {
-            return;
-        }
         self.position.committed = self.position.staged;
         self.position.touched = false;
         self.chain.commit();

@@ -118,6 +118,7 @@ fn settings() -> GateSettings {
         window: 100,
         record_bytes_max: 1_000_000,
         dead_letter_bytes_max: 100_000,
+        heads: None,
     }
 }
 

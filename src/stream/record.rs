@@ -6,6 +6,9 @@ use crate::audit::AppendTimeType;
 use crate::identity::Timestamp;
 use crate::stream::fault::Fault;
 
+/// What headers and framing may add to a record's key and value.
+pub const HEADERS_MAX: usize = 2_048;
+
 /// One record of an input topic.
 #[derive(Clone, Copy)]
 pub struct Incoming<'m> {

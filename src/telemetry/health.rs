@@ -15,7 +15,7 @@ pub struct Health {
     /// What is wrong without being in the way, by what it is.
     notes: DashMap<String, String>,
     /// Milliseconds since `born` at which a worker's present turn began; 0: none is under way.
-    turns: DashMap<usize, AtomicU64>,
+    turns: DashMap<(&'static str, usize), AtomicU64>,
 }
 
 /// The answer of `/readyz`.
@@ -95,14 +95,14 @@ impl Health {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A worker's turn begins.
-    pub fn turn_began(&self, worker: usize) {
+    /// A turn of a role's worker begins.
+    pub fn turn_began(&self, worker: (&'static str, usize)) {
         let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         self.turns.entry(worker).or_default().store(millis, Ordering::Release);
     }
 
     /// It ended.
-    pub fn turn_ended(&self, worker: usize) {
+    pub fn turn_ended(&self, worker: (&'static str, usize)) {
         self.turns.entry(worker).or_default().store(0, Ordering::Release);
     }
 
@@ -140,10 +140,10 @@ mod tests {
     fn a_turn_is_timed_while_it_lasts() {
         let health = Health::default();
         assert_eq!(health.longest_turn(), Duration::ZERO);
-        health.turn_began(0);
+        health.turn_began(("gate", 0));
         std::thread::sleep(Duration::from_millis(15));
         assert!(health.longest_turn() >= Duration::from_millis(10));
-        health.turn_ended(0);
+        health.turn_ended(("gate", 0));
         assert_eq!(health.longest_turn(), Duration::ZERO);
     }
 }

@@ -14,6 +14,9 @@ use prometheus::{
 const AGE_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
 const DURATION_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.25, 2.5, 5.0, 10.0, 30.0];
+/// Seconds to days: people answer.
+const WAIT_BUCKETS: &[f64] =
+    &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0];
 
 /// One metric as operators know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +59,15 @@ described! {
     RELOAD_REFUSED "jidoka_reload_refused" ["what"] "1 while the files of policies or schemas are refused as they are now, and older ones are in force.";
     BOUND_HITS "jidoka_bound_hits_total" ["bound"] "Times that a configured bound took effect.";
     CONTROL_AGE "jidoka_control_age_seconds" [] "Since control and signals were last known to be read to their end.";
+    OPEN_CASES "jidoka_open_cases" ["policy", "band", "state"] "Open cases of the lanes that this process owns.";
+    OLDEST_PENDING "jidoka_oldest_pending_seconds" ["policy", "band"] "Since the oldest case that nobody has claimed was opened; 0 where there is none.";
+    TIME_TO_CLAIM "jidoka_time_to_claim_seconds" ["band"] "Opening of a case to each claim of it.";
+    TIME_TO_DECIDE "jidoka_time_to_decide_seconds" ["band"] "Opening of a case to its approval or rejection.";
+    VERDICTS "jidoka_verdicts_total" ["action", "result"] "Commands of reviewers: applied, refused, repeated, or forwarded to their lane.";
+    REFUSALS "jidoka_verdict_refusals_total" ["code"] "Refused commands by the code of their refusal.";
+    SLA_ESCALATIONS "jidoka_sla_escalations_total" ["policy", "band"] "Cases that nobody decided in time to escalate_at, by the band before.";
+    CASES_EXPIRED "jidoka_cases_expired_total" ["policy", "band"] "Cases that nobody decided in time.";
+    RESTORED_CASES "jidoka_restored_cases" ["role"] "Cases in the lane that was last restored.";
     CONNECTED "jidoka_broker_connected" ["role", "worker"] "1 while some broker answers.";
 }
 
@@ -79,11 +91,19 @@ pub enum Bound {
     RecordBytes,
     /// A dead letter was cut.
     DeadLetterBytes,
+    /// A batch of verdicts was full by count.
+    VerdictRecords,
+    /// A batch of verdicts was full by bytes.
+    VerdictBytes,
+    /// A case took no more commands.
+    CaseCommands,
+    /// A case would not have fitted into its topics with one more.
+    CaseBytes,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::BatchRecords,
         Self::BatchBytes,
         Self::EventBytes,
@@ -91,6 +111,10 @@ impl Bound {
         Self::EventFields,
         Self::RecordBytes,
         Self::DeadLetterBytes,
+        Self::VerdictRecords,
+        Self::VerdictBytes,
+        Self::CaseCommands,
+        Self::CaseBytes,
     ];
 
     /// The configuration key that sets it.
@@ -104,6 +128,10 @@ impl Bound {
             Self::EventFields => "gate.event.max_fields",
             Self::RecordBytes => "gate.max_record_bytes",
             Self::DeadLetterBytes => "dead_letters.max_bytes",
+            Self::VerdictRecords => "sidecar.batch.max_records",
+            Self::VerdictBytes => "sidecar.batch.max_bytes",
+            Self::CaseCommands => "verdicts.max_commands",
+            Self::CaseBytes => "max.message.bytes",
         }
     }
 
@@ -164,6 +192,24 @@ pub struct Metrics {
     pub bound_hits: IntCounterVec,
     /// [`CONTROL_AGE`].
     pub control_age: Gauge,
+    /// [`OPEN_CASES`].
+    pub open_cases: IntGaugeVec,
+    /// [`OLDEST_PENDING`].
+    pub oldest_pending: GaugeVec,
+    /// [`TIME_TO_CLAIM`].
+    pub time_to_claim: HistogramVec,
+    /// [`TIME_TO_DECIDE`].
+    pub time_to_decide: HistogramVec,
+    /// [`VERDICTS`].
+    pub verdicts: IntCounterVec,
+    /// [`REFUSALS`].
+    pub refusals: IntCounterVec,
+    /// [`SLA_ESCALATIONS`].
+    pub sla_escalations: IntCounterVec,
+    /// [`CASES_EXPIRED`].
+    pub cases_expired: IntCounterVec,
+    /// [`RESTORED_CASES`].
+    pub restored_cases: IntGaugeVec,
     /// [`CONNECTED`].
     pub connected: IntGaugeVec,
 }
@@ -206,6 +252,15 @@ impl Metrics {
             reload_refused,
             bound_hits: made.counters(BOUND_HITS),
             control_age: made.registered(Gauge::with_opts(opts(CONTROL_AGE))),
+            open_cases: made.gauges(OPEN_CASES),
+            oldest_pending: made.registered(GaugeVec::new(opts(OLDEST_PENDING), OLDEST_PENDING.labels)),
+            time_to_claim: made.histograms(TIME_TO_CLAIM, WAIT_BUCKETS),
+            time_to_decide: made.histograms(TIME_TO_DECIDE, WAIT_BUCKETS),
+            verdicts: made.counters(VERDICTS),
+            refusals: made.counters(REFUSALS),
+            sla_escalations: made.counters(SLA_ESCALATIONS),
+            cases_expired: made.counters(CASES_EXPIRED),
+            restored_cases: made.gauges(RESTORED_CASES),
             connected: made.gauges(CONNECTED),
             registry,
         }

@@ -115,20 +115,22 @@ impl StreamObserver for WorkerObserver {
     }
 
     fn turn_began(&self) {
-        self.health.turn_began(self.worker);
+        self.health.turn_began((self.role, self.worker));
     }
 
     fn turn_ended(&self) {
-        self.health.turn_ended(self.worker);
+        self.health.turn_ended((self.role, self.worker));
     }
 
     fn committed(&self, took: Duration, records: usize, full: Option<Full>) {
         self.transaction_duration.observe(took.as_secs_f64());
         self.transaction_records.observe(records as f64);
-        let bound = match full {
-            Some(Full::Records) => Bound::BatchRecords,
-            Some(Full::Bytes) => Bound::BatchBytes,
-            None => return,
+        let Some(full) = full else { return };
+        let bound = match (self.role, full) {
+            ("sidecar", Full::Records) => Bound::VerdictRecords,
+            ("sidecar", Full::Bytes) => Bound::VerdictBytes,
+            (_, Full::Records) => Bound::BatchRecords,
+            (_, Full::Bytes) => Bound::BatchBytes,
         };
         self.metrics.bound_hits.with_label_values(&[bound.key()]).inc();
     }

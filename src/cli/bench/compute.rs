@@ -167,6 +167,7 @@ impl Handing {
             window: 1_000,
             record_bytes_max: 900_000,
             dead_letter_bytes_max: 100_000,
+            heads: None,
         };
         let control = Arc::new(ControlFollower::sure_of(ControlView::default()));
         let metrics = Arc::new(GateMetrics::new(&metrics, &["bench"]));

@@ -21,7 +21,7 @@ use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
 use crate::stream::copy_loop::CopyLoop;
 use crate::stream::player::{Offer, Player};
-use crate::stream::topics::{Shape, Topic, TopicsContext, apply, create};
+use crate::stream::topics::{Role, Shape, Topic, TopicsContext, apply, create};
 use crate::stream::worker::{Unclaimed, WorkerSettings, run as run_worker};
 use crate::telemetry::metrics::{GateMetrics, Metrics};
 
@@ -192,7 +192,7 @@ impl<'a> Bench<'a> {
         during: impl FnOnce(&Counts) -> Result<(), String>,
     ) -> Result<(), String> {
         let settings = self.settings(input, run)?;
-        let clients = client_settings(&settings);
+        let clients = client_settings(&settings, Role::Gate);
         let batch = BatchLimits {
             max_records: settings.gate.batch.max_records,
             max_bytes: settings.gate.batch.max_bytes,
@@ -273,7 +273,7 @@ impl<'a> Bench<'a> {
             let fallback = settings.fallback.clone();
             scope.spawn(move || keep_reloading(&rules, &fallback, &metrics, &counts));
         }
-        let gate = Arc::new(gate_settings(settings, &layout, rules, Arc::new(Schemas::default())));
+        let gate = Arc::new(gate_settings(settings, (&layout, None), rules, Arc::new(Schemas::default())));
         let metrics = Arc::new(GateMetrics::new(&metrics, &[&settings.sources[0].name]));
         let control = Arc::new(ControlFollower::new(settings.control_max_age));
         let topics = BroadcastTopics { control: Topic::Control.name(&layout), signals: Some(Topic::Signals.name(&layout)) };

@@ -1,9 +1,9 @@
 //! Dead letters: the original of a record that could not be read, for whoever mends its producer.
 
 use crate::event::Unreadable;
-use crate::gate::emit::{Emitter, Found, HEADERS_MAX};
+use crate::gate::emit::{Emitter, Found};
 use crate::stream::fault::Fault;
-use crate::stream::record::{Outbox, Outgoing};
+use crate::stream::record::{HEADERS_MAX, Outbox, Outgoing};
 use crate::telemetry::metrics::Bound;
 
 /// How much of the original's headers is kept.

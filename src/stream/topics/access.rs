@@ -164,8 +164,8 @@ mod tests {
             (
                 Role::Sidecar,
                 &[
-                    "+Write +DescribeConfigs --topic j.audit --topic j.reviews --topic j.dispositions --topic j.archive",
-                    "+Read +Write +DescribeConfigs --topic j.cases --topic j.verdicts",
+                    "+Write +DescribeConfigs --topic j.audit --topic j.reviews --topic j.dispositions",
+                    "+Read +Write +DescribeConfigs --topic j.cases --topic j.archive --topic j.verdicts --topic j.progress",
                     "+Read +DescribeConfigs --topic j.control",
                     "+Read --group j.sidecar",
                     "+Write +Describe --transactional-id j.sidecar- --resource-pattern-type prefixed",
@@ -191,7 +191,7 @@ mod tests {
             (
                 Role::Reviewer,
                 &[
-                    "+Read --topic j.reviews --topic j.cases",
+                    "+Read --topic j.audit --topic j.reviews --topic j.cases",
                     "+Write --topic j.verdicts",
                     "+Read --group j.reviewer --resource-pattern-type prefixed",
                 ],
@@ -200,7 +200,7 @@ mod tests {
                 Role::ActionService,
                 &["+Read --topic j.dispositions", "+Read --group j.action-service --resource-pattern-type prefixed"],
             ),
-            (Role::Auditor, &["+Read --topic j.audit"]),
+            (Role::Auditor, &["+Read --topic j.audit --topic j.dispositions --topic j.cases"]),
         ] {
             assert_eq!(golden(role), lines, "{role}");
         }

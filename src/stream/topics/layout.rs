@@ -192,7 +192,7 @@ impl Topic {
             Self::Audit => "decision_id/seq",
             Self::Reviews | Self::Dispositions | Self::Archive | Self::Verdicts => "decision_id",
             Self::Cases => "decision_id[/opened]",
-            Self::Progress => "source/partition",
+            Self::Progress => "source/partition, sidecar/lane/k",
             Self::Tallies => "policy",
             Self::Signals | Self::Control => "kind/scope",
             Self::DeadLetters => "source key",
@@ -208,7 +208,9 @@ impl Topic {
             Self::Archive => &[Role::Sidecar],
             // The sidecar forwards commands that a default partitioner put into another lane.
             Self::Verdicts => &[Role::Sidecar, Role::Api, Role::Reviewer],
-            Self::Progress | Self::Tallies | Self::DeadLetters => &[Role::Gate],
+            // The sidecar says here how far each lane's verdicts are applied.
+            Self::Progress => &[Role::Gate, Role::Sidecar],
+            Self::Tallies | Self::DeadLetters => &[Role::Gate],
             Self::Signals => &[Role::Monitor],
             Self::Control => &[Role::Operator],
         }
@@ -218,13 +220,15 @@ impl Topic {
     #[must_use]
     pub const fn readers(self) -> &'static [Role] {
         match self {
-            Self::Audit => &[Role::Api, Role::Auditor],
+            // A reviewer's tool learns here what became of its command.
+            Self::Audit => &[Role::Api, Role::Reviewer, Role::Auditor],
             Self::Reviews => &[Role::Reviewer],
-            Self::Dispositions => &[Role::ActionService],
-            Self::Cases => &[Role::Sidecar, Role::Api, Role::Reviewer],
-            Self::Archive => &[Role::Api],
+            Self::Dispositions => &[Role::ActionService, Role::Auditor],
+            Self::Cases => &[Role::Sidecar, Role::Api, Role::Reviewer, Role::Auditor],
+            // The sidecar looks for what was kept long enough.
+            Self::Archive => &[Role::Sidecar, Role::Api],
             Self::Verdicts => &[Role::Sidecar],
-            Self::Progress => &[Role::Gate],
+            Self::Progress => &[Role::Gate, Role::Sidecar],
             Self::Tallies => &[Role::Monitor],
             Self::Signals => &[Role::Gate, Role::Monitor, Role::Api],
             Self::DeadLetters => &[Role::Operator],
