@@ -11,7 +11,9 @@
 
 mod chain;
 mod entry;
+pub mod export;
 mod head;
+pub mod verify;
 
 pub use chain::{Chain, ChainHead, ChainLink};
 pub use entry::{
