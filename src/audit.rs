@@ -10,12 +10,14 @@
 //! that its writer wrote before ([`Chain`]), so whoever holds a later hash holds all earlier entries.
 
 mod chain;
+mod choice;
 mod entry;
 pub mod export;
 mod head;
 pub mod verify;
 
 pub use chain::{Chain, ChainHead, ChainLink};
+pub use choice::{Choice, Chooser};
 pub use entry::{
     AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
     write_duplicate, write_gap,
