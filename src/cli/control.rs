@@ -10,6 +10,7 @@ use super::terminal::{Exit, GOOD, Output, fail, paint, say};
 use crate::config::Settings;
 use crate::control::{AcceptedGap, Mode, Stop, gap_scope};
 use crate::stream::player::send_one;
+use crate::stream::record::Outgoing;
 use crate::stream::topics::Topic;
 
 const SEND_WITHIN: Duration = Duration::from_secs(15);
@@ -146,7 +147,8 @@ pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
         Err(reason) => return fail(Exit::Usage, reason),
     };
     let topic = Topic::Control.name(&super::layout(settings));
-    match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
+    let record = Outgoing { topic: &topic, partition: 0, key: Some(key.as_bytes()), value: Some(value.as_bytes()), headers: &[] };
+    match send_one(&super::client(&settings.kafka), record, SEND_WITHIN) {
         Ok(offset) => {
             match args.output {
                 Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),

@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Each command has a module with its arguments, its help and `run`. What they share: `terminal` (exit codes, colours,
-//! tables, progress), `problems` (mistakes in files), `lines` (files of records), `interrupt` (Ctrl-C), `help` and `shell`
-//! (what is made of the definitions: help texts, completions, man pages).
+//! tables, progress), `text` (cut, wrapped, laid out), `problems` (mistakes in files), `lines` (files of records),
+//! `interrupt` (Ctrl-C), `help` and `shell` (what is made of the definitions: help texts, completions, man pages).
 
 pub mod bench;
+pub mod case;
 pub mod control;
 pub mod dev;
 pub mod help;
@@ -23,6 +24,7 @@ pub mod produce;
 pub mod run;
 pub mod shell;
 pub mod terminal;
+mod text;
 pub mod topics;
 
 use std::path::Path;
@@ -72,6 +74,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// List and show held decisions, and claim, approve, reject them
+    Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
     /// Measure the gate against a bare copy loop
@@ -119,6 +123,10 @@ pub fn main() -> Exit {
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
             Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),
+            Err(exit) => exit,
+        },
+        Command::Case(args) => match settings(Some(args.config())) {
+            Ok(settings) => case::run(&args, &settings),
             Err(exit) => exit,
         },
         Command::Control(args) => match settings(Some(args.config())) {
