@@ -175,7 +175,7 @@ impl Scribe {
         self.enter(id, after, kind, patch, &cause);
     }
 
-    fn enter(&mut self, id: &str, after: i64, kind: &str, patch: &Value, cause: &Value) {
+    fn enter(&mut self, id: &str, after: i64, kind: &str, patch: &Value, by: &Value) {
         let mut case = self.cases[id].clone();
         let (before, at) = (case["state"].clone(), rfc3339(BEGIN + after));
         merge(&mut case, patch);
@@ -183,7 +183,7 @@ impl Scribe {
         let own = lane(id, 2).expect("a lane");
         let chain = self.chain(&format!("lane/{own}"));
         let mut entry = json!({ "decision_id": id, "seq": seq + 1, "kind": kind, "at": at, "prev": prev, "chain": chain });
-        merge(&mut entry, cause);
+        merge(&mut entry, by);
         let of_case = json!({ "previous_state": before, "state": case["state"], "band": case["band"], "assignee": case["assignee"], "groups": case["groups"] });
         merge(&mut entry, &of_case);
         let hash = self.audit(&format!("{id}/{}", seq + 1), &entry, Some(id));

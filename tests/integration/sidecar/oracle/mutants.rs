@@ -251,7 +251,7 @@ const TRAIL: &[Damage] = &[
                 ("gap", "GAP"),
                 "input",
                 json!({ "topic": "t.verdicts", "partition": 0, "first_offset": 5, "last_offset": 5 }),
-            )
+            );
         },
         "audit: the partition in",
     ),
