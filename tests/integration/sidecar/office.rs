@@ -337,10 +337,11 @@ impl Board {
         Self { consumer, cases: HashMap::new() }
     }
 
-    /// Takes in what has come since; the decisions of which something came.
+    /// Takes in what has come since, for a moment; the decisions of which something came.
     pub fn look(&mut self) -> Vec<String> {
-        let mut changed = Vec::new();
-        while let Some(polled) = self.consumer.poll(PAUSE) {
+        let (mut changed, until) = (Vec::new(), Instant::now() + PAUSE * 10);
+        while Instant::now() < until {
+            let Some(polled) = self.consumer.poll(PAUSE) else { break };
             let Ok(message) = polled else { continue };
             let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
             let id = key.strip_suffix("/opened").unwrap_or(&key).to_owned();

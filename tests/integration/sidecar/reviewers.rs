@@ -1,7 +1,7 @@
 //! A crew of simulated reviewers: they follow the cases and give commands, most of them in earnest, some wrong in every way
 //! that the contract names. What must come of each, only the oracle says.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ struct Desk<'o> {
     /// Who signs, where commands need a signature.
     signer: Option<&'static Signer>,
     /// Open cases and some closed ones, as they were a moment ago.
-    cases: Mutex<HashMap<String, Value>>,
+    cases: Mutex<BTreeMap<String, Value>>,
     sent: AtomicUsize,
 }
 
@@ -74,7 +74,7 @@ pub fn work(office: &Office, pace: Pace, dice: &Dice, done: &AtomicBool) -> usiz
 }
 
 /// Closed cases are of little use: late commands meet a few of them.
-fn thin_out(shown: &mut HashMap<String, Value>) {
+fn thin_out(shown: &mut BTreeMap<String, Value>) {
     const CLOSED: usize = 50;
     let closed: Vec<String> = shown.iter().filter(|(_, case)| !case["closed_at"].is_null()).map(|(id, _)| id.clone()).collect();
     for id in closed.into_iter().skip(CLOSED) {
@@ -102,7 +102,7 @@ impl<'d, 'o> Reviewer<'d, 'o> {
         while !done.load(Ordering::Relaxed) {
             if let Some(case) = self.choose() {
                 let input = if self.dice.chance(pace.wrong) { self.wrong(&case) } else { self.earnest(&case) };
-                self.player.play(std::slice::from_ref(&input));
+                self.player.offer(&input);
                 self.desk.sent.fetch_add(1, Ordering::Relaxed);
                 if self.before.len() < 64 {
                     self.before.push(input);
@@ -110,18 +110,16 @@ impl<'d, 'o> Reviewer<'d, 'o> {
             }
             std::thread::sleep(self.dice.millis(0, most));
         }
+        // Until all of it is there.
+        self.player.play(&[]);
     }
 
     /// Half of the time one of the first few, so that several meet at one case.
     fn choose(&mut self) -> Option<Value> {
         let cases = self.desk.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ids: Vec<&String> = cases.keys().collect();
-        if ids.is_empty() {
-            return None;
-        }
-        ids.sort_unstable();
-        let few = if self.dice.chance(50) { ids.len().min(4) } else { ids.len() };
-        Some(cases[*self.dice.one_of(&ids[..few])].clone())
+        let few = if self.dice.chance(50) { cases.len().min(4) } else { cases.len() };
+        let place = self.dice.below(u64::try_from(few).ok().filter(|few| *few > 0)?);
+        cases.values().nth(usize::try_from(place).expect("less than there are")).cloned()
     }
 
     /// What a person would do next with the case.

@@ -20,7 +20,7 @@ pub const VERDICTS: &str = "t.verdicts";
 const SALT: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A key that may speak for ann and bob in the group underwriting, and not cancel.
-pub fn desk_key() -> SigningKey {
+fn desk_key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
@@ -45,7 +45,7 @@ pub fn terms() -> Terms {
 }
 
 /// A signature for the header.
-pub fn signature(value: &[u8]) -> String {
+fn signature(value: &[u8]) -> String {
     format!("desk:{}", STANDARD.encode(desk_key().sign(&signed_bytes(VERDICTS, value)).to_bytes()))
 }
 
@@ -335,7 +335,7 @@ fn owned(headers: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Sets the members of `changes` in `value`.
-pub fn merge(value: &mut Value, changes: &Value) {
+fn merge(value: &mut Value, changes: &Value) {
     for (name, change) in changes.as_object().into_iter().flatten() {
         value[name] = change.clone();
     }

@@ -1,6 +1,6 @@
 //! Replays the verdicts of each lane in their order, and holds the lane's entries against what must have come of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,27 @@ struct Walk<'e, 'b> {
     /// The last entry's time, and the latest append time of a command.
     at: i64,
     appended: i64,
-    /// Cases that the sidecar certainly knows, with their next deadlines.
+    /// Cases that the sidecar certainly knows, with their next deadlines: in order of time, and by case.
     deadlines: BTreeSet<(i64, String)>,
+    next: HashMap<String, i64>,
+}
+
+impl<'e, 'b> Walk<'e, 'b> {
+    fn begin(lane: i32, entries: &'e [Entry<'b>]) -> Self {
+        let (deadlines, next) = (BTreeSet::new(), HashMap::new());
+        Self { lane, entries: entries.iter().peekable(), at: i64::MIN, appended: i64::MIN, deadlines, next }
+    }
+
+    /// The next deadline of a case; none when it is closed.
+    fn wait_for(&mut self, id: &str, deadline: Option<i64>) {
+        if let Some(before) = self.next.remove(id) {
+            self.deadlines.remove(&(before, id.to_owned()));
+        }
+        if let Some(deadline) = deadline {
+            self.next.insert(id.to_owned(), deadline);
+            self.deadlines.insert((deadline, id.to_owned()));
+        }
+    }
 }
 
 impl<'b> Judge<'b> {
@@ -56,8 +75,7 @@ impl<'b> Judge<'b> {
     fn replay_lane(&mut self, lane: i32, entries: &[Entry<'b>]) {
         let through = self.applied_through(lane);
         let gaps: Vec<(i64, i64)> = entries.iter().filter(|entry| entry.kind() == "GAP").map(gap).collect();
-        let mut walk =
-            Walk { lane, entries: entries.iter().peekable(), at: i64::MIN, appended: i64::MIN, deadlines: BTreeSet::new() };
+        let mut walk = Walk::begin(lane, entries);
         let mut last = (-1, i64::MIN);
         for record in self.books.verdicts.iter().filter(|record| record.partition == lane) {
             if gaps.iter().any(|(first, last)| (*first..=*last).contains(&record.offset)) {
@@ -266,8 +284,7 @@ impl<'b> Judge<'b> {
         for (name, expected) in expected.into_iter().chain(of_case) {
             self.expect(|| format!("audit: {name} of {key}"), &entry.value[name], &expected);
         }
-        walk.deadlines.retain(|(_, of)| *of != id);
-        walk.deadlines.extend(case.deadlines().first().map(|(deadline, _)| (*deadline, id.clone())));
+        walk.wait_for(&id, case.deadlines().first().map(|(deadline, _)| *deadline));
         if let Some(held) = self.held.get_mut(&id) {
             held.snapshots.push(members);
             held.case = Some(case);
@@ -341,8 +358,12 @@ impl<'b> Judge<'b> {
     /// Each command that lay elsewhere has a copy in its own lane.
     pub(super) fn forwarded(&mut self) {
         let misplaced = std::mem::take(&mut self.misplaced);
+        let mut copies: HashMap<(i32, &[u8]), usize> = HashMap::new();
+        for record in &self.books.verdicts {
+            *copies.entry((record.partition, record.bytes())).or_default() += 1;
+        }
         for ((lane, value), count) in misplaced {
-            let copies = self.books.verdicts.iter().filter(|record| record.partition == lane && record.bytes() == value).count();
+            let copies = copies.get(&(lane, value.as_slice())).copied().unwrap_or(0);
             let what = String::from_utf8_lossy(&value);
             self.expect(|| format!("verdicts: how many copies in lane {lane} of {what}"), &copies, &count);
         }
