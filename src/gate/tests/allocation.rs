@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::event::{Decoder, Plan, Schemas, Value, encoded};
+use crate::stream::record::Outgoing;
 use crate::test_allocator::allocations;
 
 /// Keeps nothing but the count.

@@ -114,7 +114,6 @@ fn reviews_are_the_examples() {
     let refused = Refused {
         decision_id: Some(approve.decision_id),
         at: time("2026-01-05T10:51:00.000Z"),
-        chain: lane.0.next(),
         reviewer: Some(&approve.reviewer),
         command_id: Some(&approve.id.to_string()),
         verdict: VerdictPlace { partition: 2, offset: 1 },
@@ -124,7 +123,7 @@ fn reviews_are_the_examples() {
         signed_by: None,
     };
     assert_eq!(refused.key(), "refused/2/1");
-    let entry = written(|out| write_refused(out, &refused));
+    let entry = written(|out| write_refused(out, &refused, &lane.0.next()));
     assert_is("audit-entry.refused.json", &entry);
     lane.0.advance(entry_hash(&entry));
 
