@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::control::{AcceptedGap, Erasure, Mode, Stop, gap_scope};
 use crate::identity::DecisionId;
 use crate::stream::player::send_one;
+use crate::stream::record::Outgoing;
 use crate::stream::topics::Topic;
 
 const SEND_WITHIN: Duration = Duration::from_secs(15);
@@ -171,8 +172,11 @@ pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
         Err(reason) => return fail(Exit::Usage, reason),
     };
     let topic = Topic::Control.name(&super::layout(settings));
+    let client = super::client(&settings.kafka);
     for Order { key, value, said } in orders {
-        match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
+        let record =
+            Outgoing { topic: &topic, partition: 0, key: Some(key.as_bytes()), value: Some(value.as_bytes()), headers: &[] };
+        match send_one(&client, record, SEND_WITHIN) {
             Ok(offset) => match args.output {
                 Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),
                 Output::Text => say(format_args!("{} {said}", paint(GOOD, "ordered"))),

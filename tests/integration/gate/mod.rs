@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod books;
 mod control;
+pub mod dice;
 pub mod events;
 mod exactly_once;
 mod faults;

@@ -20,7 +20,7 @@ pub const VERDICTS: &str = "t.verdicts";
 const SALT: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A key that may speak for ann and bob in the group underwriting, and not cancel.
-pub fn desk_key() -> SigningKey {
+fn desk_key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
@@ -45,7 +45,7 @@ pub fn terms() -> Terms {
 }
 
 /// A signature for the header.
-pub fn signature(value: &[u8]) -> String {
+fn signature(value: &[u8]) -> String {
     format!("desk:{}", STANDARD.encode(desk_key().sign(&signed_bytes(VERDICTS, value)).to_bytes()))
 }
 
@@ -175,7 +175,7 @@ impl Scribe {
         self.enter(id, after, kind, patch, &cause);
     }
 
-    fn enter(&mut self, id: &str, after: i64, kind: &str, patch: &Value, cause: &Value) {
+    fn enter(&mut self, id: &str, after: i64, kind: &str, patch: &Value, by: &Value) {
         let mut case = self.cases[id].clone();
         let (before, at) = (case["state"].clone(), rfc3339(BEGIN + after));
         merge(&mut case, patch);
@@ -183,7 +183,7 @@ impl Scribe {
         let own = lane(id, 2).expect("a lane");
         let chain = self.chain(&format!("lane/{own}"));
         let mut entry = json!({ "decision_id": id, "seq": seq + 1, "kind": kind, "at": at, "prev": prev, "chain": chain });
-        merge(&mut entry, cause);
+        merge(&mut entry, by);
         let of_case = json!({ "previous_state": before, "state": case["state"], "band": case["band"], "assignee": case["assignee"], "groups": case["groups"] });
         merge(&mut entry, &of_case);
         let hash = self.audit(&format!("{id}/{}", seq + 1), &entry, Some(id));
@@ -335,7 +335,7 @@ fn owned(headers: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Sets the members of `changes` in `value`.
-pub fn merge(value: &mut Value, changes: &Value) {
+fn merge(value: &mut Value, changes: &Value) {
     for (name, change) in changes.as_object().into_iter().flatten() {
         value[name] = change.clone();
     }

@@ -1,6 +1,6 @@
 //! Replays the verdicts of each lane in their order, and holds the lane's entries against what must have come of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,27 @@ struct Walk<'e, 'b> {
     /// The last entry's time, and the latest append time of a command.
     at: i64,
     appended: i64,
-    /// Cases that the sidecar certainly knows, with their next deadlines.
+    /// Cases that the sidecar certainly knows, with their next deadlines: in order of time, and by case.
     deadlines: BTreeSet<(i64, String)>,
+    next: HashMap<String, i64>,
+}
+
+impl<'e, 'b> Walk<'e, 'b> {
+    fn begin(lane: i32, entries: &'e [Entry<'b>]) -> Self {
+        let (deadlines, next) = (BTreeSet::new(), HashMap::new());
+        Self { lane, entries: entries.iter().peekable(), at: i64::MIN, appended: i64::MIN, deadlines, next }
+    }
+
+    /// The next deadline of a case; none when it is closed.
+    fn wait_for(&mut self, id: &str, deadline: Option<i64>) {
+        if let Some(before) = self.next.remove(id) {
+            self.deadlines.remove(&(before, id.to_owned()));
+        }
+        if let Some(deadline) = deadline {
+            self.next.insert(id.to_owned(), deadline);
+            self.deadlines.insert((deadline, id.to_owned()));
+        }
+    }
 }
 
 impl<'b> Judge<'b> {
@@ -56,8 +75,7 @@ impl<'b> Judge<'b> {
     fn replay_lane(&mut self, lane: i32, entries: &[Entry<'b>]) {
         let through = self.applied_through(lane);
         let gaps: Vec<(i64, i64)> = entries.iter().filter(|entry| entry.kind() == "GAP").map(gap).collect();
-        let mut walk =
-            Walk { lane, entries: entries.iter().peekable(), at: i64::MIN, appended: i64::MIN, deadlines: BTreeSet::new() };
+        let mut walk = Walk::begin(lane, entries);
         let mut last = (-1, i64::MIN);
         for record in self.books.verdicts.iter().filter(|record| record.partition == lane) {
             if gaps.iter().any(|(first, last)| (*first..=*last).contains(&record.offset)) {
@@ -93,7 +111,7 @@ impl<'b> Judge<'b> {
         let signed = read.as_ref().map(|command| command::signed(record, command, self.terms));
         match (self.outcome(walk.lane, record, read.as_ref(), signed.as_ref()), entry) {
             (Outcome::Unknown, Some(entry)) if entry.kind() != "REFUSED" => {
-                self.follow(walk, entry, read.as_ref(), signed.as_ref())
+                self.follow(walk, entry, read.as_ref(), signed.as_ref());
             }
             (Outcome::Unknown, _) | (Outcome::Nothing, None) => {}
             (Outcome::Nothing, Some(entry)) => self.blame(format!("{place} repeats an applied command, and has {}", told(entry))),
@@ -266,8 +284,7 @@ impl<'b> Judge<'b> {
         for (name, expected) in expected.into_iter().chain(of_case) {
             self.expect(|| format!("audit: {name} of {key}"), &entry.value[name], &expected);
         }
-        walk.deadlines.retain(|(_, of)| *of != id);
-        walk.deadlines.extend(case.deadlines().first().map(|(deadline, _)| (*deadline, id.clone())));
+        walk.wait_for(&id, case.deadlines().first().map(|(deadline, _)| *deadline));
         if let Some(held) = self.held.get_mut(&id) {
             held.snapshots.push(members);
             held.case = Some(case);
@@ -314,10 +331,10 @@ impl<'b> Judge<'b> {
             self.blame(format!("audit: error of {key} is {error:?}, not {:?}", codes[0]));
         }
         self.expect(|| format!("audit: the actor of {key}"), &value["actor"]["type"], &json!("reviewer"));
-        let signer = json!(signed.and_then(|signed| signed.by.clone()));
+        let key_id = json!(signed.and_then(|signed| signed.by.clone()));
         let early = ["malformed", "too-large", "bad-signature"].contains(&error);
-        if value["signed_by"] != signer && !(early && value["signed_by"].is_null()) {
-            self.blame(format!("audit: signed_by of {key} is {}, not {signer}", value["signed_by"]));
+        if value["signed_by"] != key_id && !(early && value["signed_by"].is_null()) {
+            self.blame(format!("audit: signed_by of {key} is {}, not {key_id}", value["signed_by"]));
         }
         // Of what is malformed or too large as a whole, nothing need have been read.
         let sure = command.is_some() && record.bytes().len() <= self.terms.max_bytes;
@@ -331,7 +348,8 @@ impl<'b> Judge<'b> {
         ];
         for (name, actual, given) in said {
             let same = actual == given || name == "command_id" && lower(actual) == lower(given);
-            if !same && (sure || !actual.is_null()) {
+            let read = actual.as_str().is_some_and(|text| String::from_utf8_lossy(record.bytes()).contains(text));
+            if !same && (sure || !actual.is_null() && !read) {
                 self.blame(format!("audit: {name} of {key} is {actual}, not {given}"));
             }
         }
@@ -340,8 +358,12 @@ impl<'b> Judge<'b> {
     /// Each command that lay elsewhere has a copy in its own lane.
     pub(super) fn forwarded(&mut self) {
         let misplaced = std::mem::take(&mut self.misplaced);
+        let mut copies: HashMap<(i32, &[u8]), usize> = HashMap::new();
+        for record in &self.books.verdicts {
+            *copies.entry((record.partition, record.bytes())).or_default() += 1;
+        }
         for ((lane, value), count) in misplaced {
-            let copies = self.books.verdicts.iter().filter(|record| record.partition == lane && record.bytes() == value).count();
+            let copies = copies.get(&(lane, value.as_slice())).copied().unwrap_or(0);
             let what = String::from_utf8_lossy(&value);
             self.expect(|| format!("verdicts: how many copies in lane {lane} of {what}"), &copies, &count);
         }

@@ -194,7 +194,12 @@ const DUTIES: &[Wrong] = &[
     (
         "the second of two reasons is given",
         |scribe| {
-            refuses(scribe, "approve", &json!({ "seen": { "seq": 3, "hash": "" }, "reviewer": { "id": "kim" } }), "self-approval")
+            refuses(
+                scribe,
+                "approve",
+                &json!({ "seen": { "seq": 3, "hash": "" }, "reviewer": { "id": "kim" } }),
+                "self-approval",
+            );
         },
         "not \"stale\"",
     ),
