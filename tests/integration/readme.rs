@@ -8,6 +8,8 @@ mod story;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jidoka::audit::verify::Damage;
+use jidoka::case::{Action, CaseReader, Command, CommandBounds, CommandsMax, Refusal, State};
 use jidoka::config::{self, KEYS, KeyDefault, Settings};
 use jidoka::event::{Decoder, Limits, Plan};
 use jidoka::policy::{FallbackReview, PolicySet};
@@ -199,13 +201,60 @@ fn the_first_screen_is_one() {
 }
 
 #[test]
-fn the_example_event_is_one() {
+fn the_example_event_is_one_and_the_example_verdict_too() {
     let limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 };
     let mut decoder = Decoder::new(Arc::new(Plan::default()), limits);
-    for block in blocks_in("json") {
-        let event =
-            decoder.decode(block.trim_end().as_bytes()).unwrap_or_else(|unreadable| panic!("{}: {block}", unreadable.detail));
-        assert_eq!(event.event_id(), "loan-4711");
+    let [event, verdict] = <[String; 2]>::try_from(blocks_in("json").collect::<Vec<_>>()).expect("an event and a verdict");
+    let event = decoder.decode(event.trim_end().as_bytes()).unwrap_or_else(|unreadable| panic!("{}", unreadable.detail));
+    assert_eq!(event.event_id(), "loan-4711");
+    let bounds = CommandBounds { record_bytes: 65_536, text_bytes: 4_096 };
+    let command = Command::read(Some(verdict.as_bytes()), bounds).expect("a command");
+    let case = CaseReader::default().read(crate::examples::example("case.under-review.json").as_bytes(), None);
+    let step = case.expect("an example").judge(&command, CommandsMax(1_000)).expect("it may be");
+    assert_eq!(step.to, State::Rejected);
+}
+
+/// What verifying can find.
+const DAMAGE: [Damage; 14] = [
+    Damage::Unreadable,
+    Damage::ChangedByte,
+    Damage::Removed,
+    Damage::Inserted,
+    Damage::Swapped,
+    Damage::Forked,
+    Damage::CutTail,
+    Damage::Rewritten,
+    Damage::UnsignedHead,
+    Damage::IllegalTrail,
+    Damage::InputTwice,
+    Damage::Hole,
+    Damage::DispositionDisagrees,
+    Damage::CaseDisagrees,
+];
+
+/// What a table of the README has in its first column.
+fn first_column(heading: &str) -> Vec<&'static str> {
+    let table = README.split_once(&format!("\n\n{heading}\n")).unwrap_or_else(|| panic!("no table {heading}")).1;
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    rows.flat_map(|row| code_words(row.split('|').nth(1).expect("a row has columns"))).collect()
+}
+
+#[test]
+fn actions_refusals_and_damage_are_those_of_the_program() {
+    let actions = first_column("| action | what it does | who | it needs |");
+    assert_eq!(actions, Action::ALL.map(Action::as_str));
+    let refusals = first_column("| code | the command | what to do |");
+    assert_eq!(refusals, Refusal::ALL.map(Refusal::as_str));
+    let damage = first_column("| damage | what was found |");
+    assert_eq!(damage, DAMAGE.map(Damage::as_str));
+}
+
+/// A member that a review tool is told to read stands in every case.
+#[test]
+fn the_members_of_a_case_are_those_of_the_program() {
+    let [open, by_reference] = ["case.held.json", "case.held-by-reference.json"].map(crate::examples::example);
+    for member in first_column("| member | meaning |") {
+        assert!([&open, &by_reference].into_iter().any(|case| case.contains(&format!("\"{member}\":"))), "no {member}");
     }
 }
 
