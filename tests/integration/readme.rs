@@ -13,6 +13,7 @@ use jidoka::case::{Action, CaseReader, Command, CommandBounds, CommandsMax, Refu
 use jidoka::config::{self, KEYS, KeyDefault, Settings};
 use jidoka::event::{Decoder, Limits, Plan};
 use jidoka::policy::{FallbackReview, PolicySet};
+use jidoka::signature::PrivateKey;
 use jidoka::stream::topics::{Topic, TopicLayout};
 use jidoka::telemetry::metrics;
 
@@ -291,6 +292,28 @@ fn the_files_in_config_are_read() {
     let embedded = PolicySet::read(&embedded, &FallbackReview::default()).expect("good policies");
     let hashes = |set: &PolicySet| set.policies().iter().map(|policy| policy.hash).collect::<Vec<_>>();
     assert_eq!(hashes(&embedded), hashes(&policies), "`dev` runs other policies than those in config/");
+}
+
+/// The example's lines that begin with # and no space are settings that need something of the reader's: once it is there, they
+/// are read.
+#[test]
+fn what_is_switched_off_in_the_example_is_read_once_it_is_switched_on() {
+    let text = std::fs::read_to_string(repository().join("config/jidoka.yaml")).expect("the example");
+    let is_off = |line: &&str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' ') || rest.starts_with("  "));
+    assert!(text.lines().filter(is_off).count() > 5);
+    let on = text.lines().map(|line| if is_off(&line) { &line[1..] } else { line });
+    let files = [
+        ("config/jidoka.yaml", on.collect::<Vec<_>>().join("\n")),
+        ("config/heads.key", PrivateKey::of_secret(&[7; 32]).pem()),
+        ("config/policies/adult-income.yaml", files().remove(1).1),
+        ("schemas/registry/README.md", String::new()),
+    ];
+    let folder = written("readme-example", &files.map(|(name, text)| (name.to_owned(), text)));
+    let settings = Settings::load(Some(&folder.join("config/jidoka.yaml")), std::iter::empty());
+    let settings = settings.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(settings.audit_heads.is_some());
+    assert_eq!(settings.verdicts.keys.iter().count(), 1);
+    assert_eq!(settings.without_effect(), [""; 0]);
 }
 
 /// Writes `files` into a folder of their own.

@@ -165,7 +165,8 @@ impl Story {
     fn end(mut self) {
         assert_eq!(self.running.len(), 2, "the README runs a gate and a sidecar");
         for mut process in self.running.drain(..) {
-            let asked = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().expect("there is a kill command");
+            let asked =
+                Command::new("kill").args(["-TERM", &process.id().to_string()]).status().expect("there is a kill command");
             assert!(asked.success() && process.wait().expect("it can be waited for").success());
         }
         assert!(self.played > 0, "the README plays events");
