@@ -124,8 +124,14 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     };
     let exported =
         if args.dump.is_empty() { cut::export(args, &choice, &mut sink) } else { dump::export(args, &choice, &mut sink) };
-    let partial = !choice.is_everything();
-    match exported.and_then(|()| sink.finish()) {
+    let (partial, part) = (!choice.is_everything(), sink.parts.as_ref().map(|(part, _)| part.clone()));
+    let lines = exported.and_then(|()| sink.finish());
+    if let Some(part) = part.filter(|_| lines.is_err())
+        && let Err(error) = std::fs::remove_file(&part)
+    {
+        note(format_args!("What was written of it remains as {}: {error}", part.display()));
+    }
+    match lines {
         Ok(lines) => {
             let hint = if partial { ", a choice: verify it with --partial" } else { "" };
             note(format_args!("{} {} records{hint}", paint(GOOD, "exported"), thousands(lines)));
