@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::office::{Office, event};
 use crate::gate::events::Input;
+use crate::gate::process::Gate;
 use crate::gate::stage::end;
 use crate::kafka;
 
@@ -97,19 +98,24 @@ fn a_case_is_decided_from_a_terminal() {
     assert_eq!(json(&case(&office, "list --state rejected --output json"))["decision_id"], id.as_str());
     refused(&format!("claim {short} {ann}"), "refused claim: illegal-transition. ");
 
-    let unknown = case(&office, &format!("claim {}{} {ann}", &id[..4], "0".repeat(28)));
+    no_answer(&office, process, &id, &ann);
+    office.assert_sound();
+}
+
+/// Commands of `ann` of which nothing comes: on no case, without waiting, and while no sidecar runs.
+fn no_answer(office: &Office, process: Gate, id: &str, ann: &str) {
+    let unknown = case(office, &format!("claim {}{} {ann}", &id[..4], "0".repeat(28)));
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.said.starts_with("error: No case in "), "{}", unknown.said);
-    let written = case(&office, &format!("comment {short} {ann} --text late --no-wait"));
+    let written = case(office, &format!("comment {id} {ann} --text late --no-wait"));
     assert!(written.code == Some(0) && written.result.starts_with("written comment: command "), "{}", written.said);
     end(process);
-    let unheard = case(&office, &format!("comment {short} {ann} --text later --wait 300ms"));
+    let unheard = case(office, &format!("comment {id} {ann} --text later --wait 300ms"));
     assert_eq!(unheard.code, Some(1));
     assert!(unheard.said.contains("within 0.3 s. It may still be applied"), "{}", unheard.said);
     let mut process = office.ready_as("gate,sidecar", 0);
     office.settle(&mut [&mut process]);
     end(process);
-    office.assert_sound();
 }
 
 /// A released decision has a trail and no case; the most urgent case stands first; several begin with the same digits.
