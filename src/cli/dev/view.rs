@@ -29,7 +29,7 @@ use crate::telemetry::logs::LogLines;
 use keys::Wish;
 pub use model::About;
 use model::{Model, Percentiles, Play, Stage};
-pub use text::{cut, width};
+pub use text::{cut, width, wrap};
 
 /// How long a change may wait to be seen.
 const FRAME: Duration = Duration::from_millis(100);
