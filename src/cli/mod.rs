@@ -11,6 +11,7 @@
 //! tables, progress), `problems` (mistakes in files), `lines` (files of records), `interrupt` (Ctrl-C), `help` and `shell`
 //! (what is made of the definitions: help texts, completions, man pages).
 
+pub mod audit;
 pub mod bench;
 pub mod control;
 pub mod dev;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod shell;
 pub mod terminal;
 pub mod topics;
+pub mod verdict_key;
 
 use std::path::Path;
 
@@ -74,6 +76,10 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
+    /// Export the trail, and verify that it is as it was written
+    Audit(audit::AuditArgs),
+    /// Make and show the keys that verdicts are signed with
+    VerdictKey(verdict_key::VerdictKeyArgs),
     /// Measure the gate against a bare copy loop
     Bench(bench::BenchArgs),
     /// Play files of events into a Kafka topic
@@ -113,6 +119,8 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::VerdictKey(args) => verdict_key::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Completions(args) => shell::completions(&args, definition()),
