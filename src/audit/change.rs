@@ -87,17 +87,14 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change<'_>) {
         entry.word("at", &change.at.rfc3339());
         entry.word("prev", &change.prev.hex());
         change.chain.write(entry);
-        match change.ordered {
-            Some(ordered) => {
-                actor_member(entry, "reviewer", Some(ordered.reviewer));
-                entry.text("command_id", ordered.command_id);
-                ordered.verdict.write(entry);
-            }
-            None => {
-                actor_member(entry, "system", Some("sidecar"));
-                entry.text("command_id", None);
-                entry.raw("verdict", None);
-            }
+        if let Some(ordered) = change.ordered {
+            actor_member(entry, "reviewer", Some(ordered.reviewer));
+            entry.text("command_id", ordered.command_id);
+            ordered.verdict.write(entry);
+        } else {
+            actor_member(entry, "system", Some("sidecar"));
+            entry.text("command_id", None);
+            entry.raw("verdict", None);
         }
         entry.text("state", change.state);
         entry.text("previous_state", change.previous_state);

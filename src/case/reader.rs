@@ -88,11 +88,7 @@ impl CaseReader {
         if let Some(known) = self.common.get(key.as_str()) {
             return Ok(Arc::clone(known));
         }
-        #[derive(Deserialize)]
-        struct Named {
-            name: Box<str>,
-        }
-        let policy: Named = serde_json::from_str(wire.policy.get()).map_err(|error| format!("policy: {error}"))?;
+        let policy: WirePolicy = serde_json::from_str(wire.policy.get()).map_err(|error| format!("policy: {error}"))?;
         let common = Arc::new(Common {
             source: wire.source.get().into(),
             model: wire.model.get().into(),
@@ -171,6 +167,11 @@ struct Wire<'a> {
     commands: Vec<Cow<'a, str>>,
     #[serde(borrow)]
     closed_at: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct WirePolicy {
+    name: Box<str>,
 }
 
 #[derive(Deserialize)]

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::control::{AcceptedGap, Erasure, Mode, Stop, gap_scope};
 use crate::identity::DecisionId;
 use crate::stream::player::send_one;
+use crate::stream::record::Outgoing;
 use crate::stream::topics::Topic;
 
 const SEND_WITHIN: Duration = Duration::from_secs(15);
@@ -172,7 +173,9 @@ pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
     };
     let topic = Topic::Control.name(&super::layout(settings));
     for Order { key, value, said } in orders {
-        match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
+        let (key_bytes, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
+        let record = Outgoing { topic: &topic, partition: 0, key: key_bytes, value, headers: &[] };
+        match send_one(&super::client(&settings.kafka), record, SEND_WITHIN) {
             Ok(offset) => match args.output {
                 Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),
                 Output::Text => say(format_args!("{} {said}", paint(GOOD, "ordered"))),

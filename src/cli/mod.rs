@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Each command has a module with its arguments, its help and `run`. What they share: `terminal` (exit codes, colours,
-//! tables, progress), `problems` (mistakes in files), `lines` (files of records), `interrupt` (Ctrl-C), `help` and `shell`
-//! (what is made of the definitions: help texts, completions, man pages).
+//! tables, progress), `text` (cut, wrapped, laid out), `problems` (mistakes in files), `lines` (files of records),
+//! `interrupt` (Ctrl-C), `help` and `shell` (what is made of the definitions: help texts, completions, man pages).
 
 pub mod audit;
 pub mod bench;
+pub mod case;
 pub mod control;
 pub mod dev;
 pub mod help;
@@ -24,6 +25,7 @@ pub mod produce;
 pub mod run;
 pub mod shell;
 pub mod terminal;
+mod text;
 pub mod topics;
 pub mod verdict_key;
 
@@ -74,6 +76,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// List and show held decisions, and claim, approve, reject them
+    Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
     /// Export the trail, and verify that it is as it was written
@@ -127,6 +131,10 @@ pub fn main() -> Exit {
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
             Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),
+            Err(exit) => exit,
+        },
+        Command::Case(args) => match settings(Some(args.config())) {
+            Ok(settings) => case::run(&args, &settings),
             Err(exit) => exit,
         },
         Command::Control(args) => match settings(Some(args.config())) {

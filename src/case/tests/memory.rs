@@ -19,7 +19,7 @@ fn used(n: u32) -> (String, DecisionId) {
         "The probability of the most likely answer is {value:.4}, below the limit of 0.62. The model is not sure enough to decide alone"
     );
     let at = |minute: u32| OPENED.plus_millis(i64::from(n) * 1_000 + i64::from(minute) * MINUTE).to_string();
-    let command = |place: u32| format!("3f2504e0-4f89-41d3-9a0c-{:08x}{place:04x}", n);
+    let command = |place: u32| format!("3f2504e0-4f89-41d3-9a0c-{n:08x}{place:04x}");
     let json = altered(&[
         ("/decision_id", id.to_string().into()),
         ("/event_id", format!("adult-e-{n:06}").into()),

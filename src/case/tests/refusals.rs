@@ -60,13 +60,14 @@ fn the_order_is_the_contracts() {
 #[test]
 fn who_may_do_what() {
     type Changed = fn(Command<'static>) -> Command<'static>;
+    type Row = (Action, &'static str, Changed, State, Result<Kind, Refusal>);
     let same: Changed = |command| command;
     let stranger: Changed = |command| Command { groups: vec!["strangers".into()], ..command };
     let lead: Changed = as_lead;
     let only_lead: Changed = |command| Command { groups: vec!["underwriting-leads".into()], ..command };
     let [pending, review] = [State::Pending, State::UnderReview];
     let no = |refusal| Err::<Kind, _>(refusal);
-    let rows: [(Action, &'static str, Changed, State, Result<Kind, Refusal>); 33] = [
+    let rows: [Row; 33] = [
         (Action::Claim, "ann", same, pending, Ok(Kind::Claimed)),
         (Action::Claim, "ann", stranger, pending, no(Refusal::NotInGroup)),
         (Action::Claim, "ann", same, review, no(Refusal::IllegalTransition)),
