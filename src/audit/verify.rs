@@ -17,6 +17,7 @@
 //! somebody who computed all hashes.
 
 mod chains;
+mod coverage;
 mod entry;
 mod finding;
 mod heads;

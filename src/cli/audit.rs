@@ -6,8 +6,12 @@ mod dump;
 mod export;
 mod verify;
 
+use std::fs::File;
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
+use super::lines::Input;
 use super::terminal::Exit;
 
 /// Exports the trail and verifies it.
@@ -36,4 +40,18 @@ pub fn run(args: &AuditArgs) -> Exit {
         AuditCommand::Export(args) => export::run(args),
         AuditCommand::Verify(args) => verify::run(args),
     }
+}
+
+/// The inputs at `paths`, of which every file can be opened.
+///
+/// # Errors
+/// With a sentence where one cannot.
+fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, String> {
+    let inputs: Vec<Input> = paths.iter().cloned().map(Input::from).collect();
+    for input in &inputs {
+        if let Input::File(path) = input {
+            File::open(path).map_err(|error| format!("Cannot open {input}: {error}"))?;
+        }
+    }
+    Ok(inputs)
 }

@@ -28,7 +28,7 @@ const IMPURE_WORDS: [&str; 14] = [
 const IMPURE_STD: [&str; 5] = ["env", "thread", "fs", "net", "process"];
 
 /// Modules that must be in the pure group of `lib.rs` as soon as they exist.
-const ALWAYS_PURE: [&str; 8] = ["identity", "json", "document", "event", "policy", "trigger", "decision", "audit"];
+const ALWAYS_PURE: [&str; 9] = ["identity", "json", "document", "event", "policy", "trigger", "decision", "audit", "signature"];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 500;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::Extent;
-use super::entry::{Entry, Input, Kind, Link};
+use super::coverage::{Coverage, Holes};
+use super::entry::{Entry, Link};
 use super::finding::{Damage, Findings, Place};
 use super::heads::ExpectedHead;
 use crate::identity::DecisionId;
@@ -78,21 +79,6 @@ struct Chain {
     heads: Vec<ExpectedHead>,
     heads_seen: usize,
     agreed: Option<u64>,
-}
-
-/// How far a gate's chain covers its input partition.
-#[derive(Default)]
-struct Coverage {
-    next: i64,
-    row: Option<u64>,
-}
-
-/// Input offsets that no entry is about.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Holes {
-    pub count: u64,
-    pub offsets: u64,
-    pub first: Option<String>,
 }
 
 /// All chains of the input.
@@ -177,9 +163,9 @@ impl Chains {
         let own = Past { n: entry.chain.n, hash, prev: entry.chain.prev.copied(), spot };
         let mut turn = Turn { chain, topic, at, extent, orphans: &mut self.orphans, findings };
         if turn.link(&own)
-            && let Some(input) = entry.input.filter(|_| chain.input.is_some())
+            && let Some(coverage) = &mut chain.input
         {
-            chain.cover(&input, entry, at, extent, &mut self.holes, findings);
+            coverage.take((&chain.id, entry), at, (extent, &mut self.holes), findings);
         }
     }
 
@@ -196,7 +182,7 @@ impl Chains {
                 }
                 chain.partition = at.partition;
                 chain.next += 1;
-                chain.input = chain.input.take().map(|_| Coverage { next: -1, row: None });
+                chain.forget_coverage();
             }
         }
         // It may have been put into another chain than its own.
@@ -276,6 +262,12 @@ impl Chain {
         }
     }
 
+    fn forget_coverage(&mut self) {
+        if let Some(coverage) = &mut self.input {
+            coverage.forget();
+        }
+    }
+
     #[inline]
     fn remember(&mut self, past: Past) {
         self.newest = (self.newest + 1) % REMEMBERED;
@@ -302,41 +294,6 @@ impl Chain {
 
     fn last(&self) -> Option<Past> {
         self.pasts().filter(|past| past.n + 1 == self.next).copied().next()
-    }
-
-    /// Notes what the input says of the offsets up to this entry's.
-    fn cover(
-        &mut self,
-        input: &Input,
-        entry: &Entry<'_>,
-        at: &At<'_>,
-        extent: Extent,
-        holes: &mut Holes,
-        findings: &mut Findings,
-    ) {
-        let Some(coverage) = &mut self.input else { return };
-        let same_record = coverage.next == input.first + 1 && coverage.row.is_some_and(|row| entry.row > row);
-        let row = (entry.kind != Kind::Gap).then_some(entry.row);
-        if coverage.next >= 0 && input.first < coverage.next && !same_record {
-            let (id, first, next) = (&self.id, input.first, coverage.next);
-            let sentence =
-                format!("the chain {id} has decided its input up to offset {}, and this entry is about {first}", next - 1);
-            findings.add(Damage::InputTwice, at.place(), sentence);
-            return;
-        }
-        if coverage.next >= 0 && input.first > coverage.next && extent == Extent::Whole {
-            let (from, to) = (coverage.next, input.first - 1);
-            holes.count += 1;
-            holes.offsets += (to - from + 1).unsigned_abs();
-            holes.first.get_or_insert_with(|| {
-                format!(
-                    "{} of {}",
-                    if from == to { format!("offset {from}") } else { format!("offsets {from} to {to}") },
-                    self.id
-                )
-            });
-        }
-        *coverage = Coverage { next: input.last + 1, row };
     }
 
     /// Compares the entry with the heads that were signed of its place.
@@ -412,7 +369,7 @@ impl Turn<'_, '_> {
     #[cold]
     fn ahead(&mut self, own: &Past) {
         // What lies between is not known to be missing: it may be the end of a chain that was not chosen.
-        self.chain.input = self.chain.input.take().map(|_| Coverage { next: -1, row: None });
+        self.chain.forget_coverage();
         if self.extent == Extent::Partial {
             return;
         }

@@ -493,11 +493,12 @@ fn keys_and_headers_must_be_those_of_their_entry() {
     one(Damage::ChangedByte, &key, &records);
 }
 
+type Choice<'c> = &'c dyn Fn(usize, &Record) -> bool;
+
 #[test]
 fn a_choice_is_verified_as_far_as_it_goes() {
     let sound = History::sample("yes").exported();
     let partial = || Terms { extent: Extent::Partial, ..Terms::default() };
-    type Choice<'c> = &'c dyn Fn(usize, &Record) -> bool;
     let choices: [Choice<'_>; 5] = [
         &|_, _| true,
         &|_, record| record.value.as_ref().is_some_and(|value| value.contains("APPROVED")),

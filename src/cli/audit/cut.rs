@@ -47,7 +47,7 @@ pub(super) fn export(args: &ExportArgs, choice: &Choice, sink: &mut Sink) -> Res
         let topic = format!("{prefix}{name}");
         match partition_count(&client, &topic, CONNECT_WITHIN) {
             Ok(Some(count)) => {
-                topics.push(Topic { name, full_name: topic, partitions: i32::try_from(count).unwrap_or(i32::MAX) })
+                topics.push(Topic { name, full_name: topic, partitions: i32::try_from(count).unwrap_or(i32::MAX) });
             }
             Ok(None) => {
                 let bootstrap = settings.kafka.bootstrap_servers();

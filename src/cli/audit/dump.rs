@@ -10,7 +10,7 @@ use crate::identity::Timestamp;
 
 /// Writes the lines of the dumps that are wanted, in their order.
 pub(super) fn export(args: &ExportArgs, choice: &Choice, sink: &mut Sink) -> Result<(), Stopped> {
-    let inputs: Vec<Input> = args.dump.iter().cloned().map(Input::from).collect();
+    let inputs = super::inputs(&args.dump).map_err(|reason| Stopped::Because(Exit::Usage, reason))?;
     let chosen = if choice.is_everything() {
         Chosen::Everything
     } else {

@@ -22,9 +22,10 @@ const PIECE_BYTES: usize = 256 * 1024;
 
 /// Writes the trail as lines of JSON, whole or a choice of decisions.
 #[derive(Args, Debug)]
-#[command(after_help = "A line is {\"topic\",\"partition\",\"offset\",\"timestamp\",\"key\",\"value\",\"headers\"}. value is the
-record's text exactly as stored; bytes that are no text stand as base64 under value_base64 (as do keys, and headers under
-<name>_base64), and a tombstone's is null. Lane by lane come audit entries, then dispositions, then cases.
+#[command(
+    after_help = "A line is an object with topic, partition, offset, timestamp, key, value and headers. The value is the record's text exactly
+as stored; bytes that are no text stand as base64 under value_base64 (as do keys, and headers under <name>_base64), and a
+tombstone's is null. Lane by lane come audit entries, then dispositions, then cases.
 
 An export of a system at work is one cut through it: what is written meanwhile is left out as a whole, so that it verifies.
 It waits for transactions that are open when it begins.
@@ -37,9 +38,11 @@ Exit codes: 0 done; 1 the work failed; 2 wrong usage or configuration.
 
 Examples:
   jidoka audit export --config jidoka.yaml --out trail.jsonl.gz
-  jidoka audit export --config jidoka.yaml --reviewer kim --from 2026-01-05T00:00:00Z --out kims.jsonl
+  jidoka audit export --config jidoka.yaml --out kims.jsonl --reviewer kim \\
+      --from 2026-01-05T00:00:00Z
   jidoka audit export --dump trail.jsonl.gz --decision 925ac930a46bce327cfe9b99fc5ab0c0
-  jidoka audit export --config jidoka.yaml --topics audit | jidoka audit verify -")]
+  jidoka audit export --config jidoka.yaml --topics audit | jidoka audit verify -"
+)]
 pub(super) struct ExportArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", default_value = "jidoka.yaml")]
@@ -121,8 +124,14 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     };
     let exported =
         if args.dump.is_empty() { cut::export(args, &choice, &mut sink) } else { dump::export(args, &choice, &mut sink) };
-    let partial = !choice.is_everything();
-    match exported.and_then(|()| sink.finish()) {
+    let (partial, part) = (!choice.is_everything(), sink.parts.as_ref().map(|(part, _)| part.clone()));
+    let lines = exported.and_then(|()| sink.finish());
+    if let Some(part) = part.filter(|_| lines.is_err())
+        && let Err(error) = std::fs::remove_file(&part)
+    {
+        note(format_args!("What was written of it remains as {}: {error}", part.display()));
+    }
+    match lines {
         Ok(lines) => {
             let hint = if partial { ", a choice: verify it with --partial" } else { "" };
             note(format_args!("{} {} records{hint}", paint(GOOD, "exported"), thousands(lines)));

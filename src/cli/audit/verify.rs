@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::inputs;
 use crate::audit::verify::{Extent, Finding, Heads, HolesAre, Report, Terms, Verifier};
 use crate::cli::lines::{Input, Lines};
 use crate::cli::terminal::{Exit, FAINT, GOOD, Output, STRONG, WARNING, WRONG, fail, paint, progress, say, thousands};
@@ -25,7 +26,8 @@ audit.heads.file names, taken before the export. --heads-key is the public key i
 
 A filtered export is not whole: with --partial, hashes and what is there of chains and trails are verified.
 
-Exit codes: 0 no damage; 1 damage, or a file could not be read; 2 wrong usage.
+Exit codes: 0 no damage; 1 damage, or the lines could not be read to their end; 2 wrong usage, or a file that
+is not there.
 
 Examples:
   jidoka audit verify trail.jsonl.gz
@@ -55,15 +57,16 @@ pub(super) struct VerifyArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &VerifyArgs) -> Exit {
-    let heads = match heads(args) {
-        Ok(heads) => heads,
-        Err((exit, reason)) => return fail(exit, reason),
-    };
+    let (inputs, heads) =
+        match inputs(&args.files).map_err(|reason| (Exit::Usage, reason)).and_then(|inputs| Ok((inputs, heads(args)?))) {
+            Ok(found) => found,
+            Err((exit, reason)) => return fail(exit, reason),
+        };
     let extent = if args.partial { Extent::Partial } else { Extent::Whole };
     let holes = if args.no_holes { HolesAre::Failures } else { HolesAre::Normal };
     let mut verifier = Verifier::new(Terms { extent, holes, heads });
-    for input in args.files.iter().cloned().map(Input::from) {
-        if let Err(reason) = feed(&input, &mut verifier) {
+    for input in &inputs {
+        if let Err(reason) = feed(input, &mut verifier) {
             return fail(Exit::Failed, reason);
         }
     }
@@ -97,8 +100,7 @@ fn feed(input: &Input, verifier: &mut Verifier) -> Result<(), String> {
 fn heads(args: &VerifyArgs) -> Result<Option<Heads>, (Exit, String)> {
     let Some(key) = &args.heads_key else { return Ok(None) };
     let mut heads = Heads::new(public_key(key).map_err(|reason| (Exit::Usage, reason))?);
-    for path in &args.heads {
-        let input = Input::from(path.clone());
+    for input in inputs(&args.heads).map_err(|reason| (Exit::Usage, reason))? {
         let unreadable = |error: std::io::Error| (Exit::Failed, format!("Cannot read the heads in {input}: {error}"));
         let mut lines = Lines::open(&input).map_err(unreadable)?;
         while let Some(chunk) = lines.next_chunk().map_err(unreadable)? {

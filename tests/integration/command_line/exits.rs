@@ -105,6 +105,14 @@ fn usage_is_told_apart_from_results() {
         "jidoka produce met/p.events.jsonl --topic inference",
         "jidoka produce nowhere.jsonl --topic inference --config jidoka.yaml",
         "jidoka bench --rounds many",
+        "jidoka audit export --config nowhere.yaml",
+        "jidoka audit export --state OPEN",
+        "jidoka audit export --dump nowhere.jsonl",
+        "jidoka audit export --dump - --model m",
+        "jidoka audit verify nowhere.jsonl",
+        "jidoka audit verify met/p.events.jsonl --heads met/p.events.jsonl",
+        "jidoka audit verify met/p.events.jsonl --heads met/p.events.jsonl --heads-key jidoka.yaml",
+        "jidoka verdict-key new --id a:b --out a.key",
         "jidoka completions tcsh",
         "jidoka man topic",
     ] {
@@ -125,6 +133,8 @@ fn results_are_good_or_bad() {
         "jidoka policy test met --policies policies",
         "jidoka policy replay --policy policies met/p.events.jsonl",
         "jidoka policy replay --policy policies --against other.yaml --allow 100% met/p.events.jsonl",
+        "jidoka verdict-key new --id a --out a.key",
+        "jidoka verdict-key show a.key",
         "jidoka completions bash",
         "jidoka man",
         "jidoka man policy check",
@@ -136,6 +146,10 @@ fn results_are_good_or_bad() {
         "jidoka policy check nowhere.yaml",
         "jidoka policy test unmet --policies policies",
         "jidoka policy replay --policy policies --against other.yaml --allow 0 met/p.events.jsonl",
+        "jidoka audit verify met/p.events.jsonl",
+        "jidoka audit export --dump met/p.events.jsonl",
+        "jidoka verdict-key new --id a --out a.key",
+        "jidoka verdict-key show jidoka.yaml",
         "jidoka topics check --timeout 1",
         "jidoka topics apply --timeout 1",
         "jidoka man --out jidoka.yaml",
@@ -155,6 +169,7 @@ fn a_broker_that_does_not_answer_is_a_failure() {
             "jidoka case show 925ab795",
             "jidoka case claim 925ab795 --as ann",
             "jidoka produce met/p.events.jsonl --topic inference --config jidoka.yaml",
+            "jidoka audit export",
         ] {
             scope.spawn(|| desk.ends(line, 1));
         }
@@ -181,6 +196,8 @@ fn results_can_be_piped() {
     assert_eq!(desk.json("jidoka policy check broken.yaml --output json")["problems"][0]["line"], 3);
     assert_eq!(desk.json("jidoka policy test unmet --policies policies --output json")["passed"], false);
     assert_eq!(desk.json("jidoka policy replay --policy policies met/p.events.jsonl --output json")["outcome"], "HELD");
+    assert_eq!(desk.json("jidoka verdict-key new --id a --out b.key --output json")["verdicts"]["keys"][0]["id"], "a");
+    assert_eq!(desk.json("jidoka audit verify met/p.events.jsonl --output json")["clean"], false);
     let compared = desk.json("jidoka policy replay --policy policies --against other.yaml met/p.events.jsonl --output json");
     assert!(compared.is_object(), "{compared}");
 }

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod admin;
+mod audit;
 pub mod books;
 mod control;
 pub mod dice;
