@@ -140,7 +140,8 @@ Example:
     #[command(after_help = "Exit codes: 0 applied; 1 refused, or not answered in time; 2 wrong usage or configuration.
 
 Example:
-  jidoka case reassign 925ab795 --as lea --group underwriting --group underwriting-leads --to user:bob")]
+  jidoka case reassign 925ab795 --as lea --group underwriting --group underwriting-leads \\
+      --to user:bob")]
     Reassign {
         #[command(flatten)]
         common: Box<Common>,

@@ -11,5 +11,6 @@ mod office;
 mod oracle;
 mod refusals;
 mod reviewers;
+mod terminal;
 mod time;
 mod topics;
