@@ -12,11 +12,15 @@
 
 mod chain;
 mod change;
+mod choice;
 mod entry;
+pub mod export;
 mod head;
+pub mod verify;
 
 pub use chain::{Chain, ChainHead, ChainLink};
 pub use change::{Change, Ordered, Refused, VerdictPlace, text_hash, write_change, write_refused};
+pub use choice::{Choice, Chooser};
 pub use entry::{
     AppendTimeType, Decided, Duplicate, Gap, GapCause, InputRecord, Shadow, write_decided, write_decided_in_detail,
     write_duplicate, write_gap,

@@ -31,6 +31,7 @@
 mod apply;
 mod command;
 mod deadline;
+mod findings;
 mod opening;
 mod reader;
 mod record;
@@ -41,7 +42,7 @@ pub use apply::{CommandsMax, Step};
 pub use command::{Action, Command, CommandBounds, CommandId, Refusal, Unread};
 pub use opening::{EventCopy, Opening, write_opening};
 pub use reader::CaseReader;
-pub use record::{Case, Comment, Common, Judgement, Opened, View, Vote};
+pub use record::{Case, Comment, Common, Judgement, Opened, Standing, View, Vote};
 pub use rules::Rules;
 pub use state::{Kind, Move, State, transition};
 

@@ -46,6 +46,9 @@ pub mod reload; // policies and writer schemas that change while a process runs
 pub mod dev; // real events and a watcher, for `jidoka dev`
 pub mod cli; // the commands; help, completions and man pages from one definition
 
+#[cfg(test)]
+mod test_allocator;
+
 /// The README's examples in Rust, for the compiler.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -87,17 +87,14 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change<'_>) {
         entry.word("at", &change.at.rfc3339());
         entry.word("prev", &change.prev.hex());
         change.chain.write(entry);
-        match change.ordered {
-            Some(ordered) => {
-                actor_member(entry, "reviewer", Some(ordered.reviewer));
-                entry.text("command_id", ordered.command_id);
-                ordered.verdict.write(entry);
-            }
-            None => {
-                actor_member(entry, "system", Some("sidecar"));
-                entry.text("command_id", None);
-                entry.raw("verdict", None);
-            }
+        if let Some(ordered) = change.ordered {
+            actor_member(entry, "reviewer", Some(ordered.reviewer));
+            entry.text("command_id", ordered.command_id);
+            ordered.verdict.write(entry);
+        } else {
+            actor_member(entry, "system", Some("sidecar"));
+            entry.text("command_id", None);
+            entry.raw("verdict", None);
         }
         entry.text("state", change.state);
         entry.text("previous_state", change.previous_state);
@@ -170,4 +167,18 @@ pub fn write_refused(out: &mut Vec<u8>, refused: &Refused<'_>, chain: &ChainLink
         entry.text("channel", refused.channel);
         entry.text("signed_by", refused.signed_by);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Worked with `printf '\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017\020\000The income is wrong – 2×' | sha256sum`.
+    #[test]
+    fn the_hash_of_a_text_is_the_contracts() {
+        let salt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+        let hash = text_hash(&salt, "The income is wrong – 2×");
+        assert_eq!(hash.to_string(), "f50eef9189fbe4e9bfbf7fd091baa3455deb84938171d9980d517e3ff4315213");
+        assert_ne!(text_hash(&[0; 16], "The income is wrong – 2×"), hash);
+    }
 }

@@ -5,15 +5,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::case::command::{Action, Command, Refusal};
+use crate::case::command::{Action, Command, GROUP, PERSON, Refusal};
 use crate::case::record::{Case, Comment, Judgement, View, Vote};
 use crate::case::state::{Kind, Move, State, transition};
 use crate::identity::{Hash, Timestamp};
 use crate::policy::Band;
-
-/// What begins a `to` that names a group, and one that names a person.
-const GROUP: &str = "group:";
-const PERSON: &str = "user:";
 
 /// A change that a case may undergo.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,20 +142,16 @@ impl Case {
         let seq = self.seq;
         match step.a_move {
             Move::Claim => self.assign(&command.reviewer, at),
-            Move::Vote | Move::Approve | Move::Reject => self.votes.push(Vote {
-                reviewer: (&*command.reviewer).into(),
-                vote: command.action.as_str().into(),
-                seq,
-                at,
-                reason: (command.code.as_deref().map(Into::into), command.text.as_deref().map(Into::into)),
-                corrected: command.corrected.map(Into::into),
-            }),
-            Move::Judge => self.judgements.push(Judgement {
-                reviewer: (&*command.reviewer).into(),
-                judgement: command.judgement.as_deref().unwrap_or_default().into(),
-                seq,
-                at,
-            }),
+            Move::Vote | Move::Approve | Move::Reject => {
+                let reason = (command.code.as_deref().map(Into::into), command.text.as_deref().map(Into::into));
+                let corrected = command.corrected.map(Into::into);
+                let reviewer = (&*command.reviewer).into();
+                append(&mut self.votes, Vote { reviewer, vote: command.action, seq, at, reason, corrected });
+            }
+            Move::Judge => {
+                let judgement = command.judgement.as_deref().unwrap_or_default().into();
+                append(&mut self.judgements, Judgement { reviewer: (&*command.reviewer).into(), judgement, seq, at });
+            }
             Move::Escalate => match command.to.as_deref() {
                 Some(to) => self.give_to_group(to.strip_prefix(GROUP).unwrap_or(to)),
                 None => self.raise(),
@@ -171,7 +163,7 @@ impl Case {
             Move::Unclaim | Move::Comment | Move::Unmask | Move::Cancel | Move::Lapse | Move::Remind | Move::Expire => {}
         }
         self.keep_text(step, command, at);
-        self.commands.push(command.id);
+        append(&mut self.commands, command.id);
         if self.assignee.as_deref() == Some(&*command.reviewer) && self.state == State::UnderReview {
             self.lease_until = Some(self.lease_from(at));
         }
@@ -216,14 +208,15 @@ impl Case {
     fn keep_text(&mut self, step: Step, command: &Command<'_>, at: Timestamp) {
         let Some(text) = &command.text else { return };
         if !matches!(step.a_move, Move::Vote | Move::Approve | Move::Reject) {
-            self.comments.push(Comment {
+            let comment = Comment {
                 reviewer: (&*command.reviewer).into(),
-                action: command.action.as_str().into(),
+                action: command.action,
                 seq: self.seq,
                 at,
                 code: command.code.as_deref().map(Into::into),
                 text: (&**text).into(),
-            });
+            };
+            append(&mut self.comments, comment);
         }
     }
 
@@ -247,4 +240,13 @@ impl Case {
             None => self.groups = Arc::clone(&self.rules().leads),
         }
     }
+}
+
+/// Most cases have few votes and comments, and there are many cases: a short list takes no more room than it needs.
+fn append<T>(list: &mut Vec<T>, item: T) {
+    const SHORT: usize = 8;
+    if list.len() < SHORT {
+        list.reserve_exact(1);
+    }
+    list.push(item);
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::case::record::View;
 use crate::identity::{DecisionId, Hash, Timestamp};
+use crate::json::object;
 
 /// By which a command is known: sent again, it does nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -200,6 +201,10 @@ const NAME_BYTES: usize = 256;
 /// So many groups a reviewer may claim to be in.
 const GROUPS: usize = 64;
 
+/// What begins a `to` that names a group, and one that names a person.
+pub(super) const GROUP: &str = "group:";
+pub(super) const PERSON: &str = "user:";
+
 /// A command that can be judged.
 #[derive(Clone, Debug)]
 pub struct Command<'a> {
@@ -314,6 +319,39 @@ impl<'a> Command<'a> {
         Ok(command)
     }
 
+    /// Writes the record's value into `out`.
+    pub fn write(&self, out: &mut Vec<u8>, issued_at: Timestamp) {
+        object(out, |command| {
+            command.text("command_id", self.id.to_string().as_str());
+            command.word("decision_id", &self.decision_id.hex());
+            command.text("action", self.action.as_str());
+            match self.seen {
+                Some(view) => command.object("seen", |seen| {
+                    seen.integer("seq", i64::try_from(view.seq).unwrap_or(i64::MAX));
+                    seen.word("hash", &view.hash.hex());
+                }),
+                None => command.raw("seen", None),
+            }
+            command.object("reviewer", |reviewer| {
+                reviewer.text("id", &*self.reviewer);
+                reviewer.texts("groups", self.groups.iter().map(|group| &**group));
+            });
+            if self.code.is_some() || self.text.is_some() {
+                command.object("reason", |reason| {
+                    reason.text("code", self.code.as_deref());
+                    reason.text("text", self.text.as_deref());
+                });
+            } else {
+                command.raw("reason", None);
+            }
+            command.text("judgement", self.judgement.as_deref());
+            command.raw("corrected", self.corrected.map(str::as_bytes));
+            command.text("to", self.to.as_deref());
+            command.word("issued_at", &issued_at.rfc3339());
+            command.text("channel", self.channel.as_deref());
+        });
+    }
+
     fn of(wire: Wire<'a>) -> Option<Self> {
         let text = |text: Option<Text<'a>>| text.map(|text| text.0);
         let (code, reason_text) = wire.reason.map_or((None, None), |reason| (text(reason.code), text(reason.text)));
@@ -345,7 +383,9 @@ impl<'a> Command<'a> {
     fn is_complete(&self) -> bool {
         let needed = match self.action {
             Action::Judge => self.judgement.is_some(),
-            Action::Reassign => self.to.is_some(),
+            Action::Reassign => self.to.as_deref().is_some_and(|to| to != GROUP && to != PERSON),
+            // A case goes up to a group, never past it to one person.
+            Action::Escalate if self.to.as_deref().is_some_and(|to| to == GROUP || to.starts_with(PERSON)) => false,
             Action::Comment => self.text.is_some(),
             action => self.seen.is_some() || !action.needs_seen(),
         };

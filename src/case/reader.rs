@@ -1,14 +1,15 @@
 //! Reading cases back from the `cases` topic.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::case::command::CommandId;
-use crate::case::record::{Case, Comment, Common, Judgement, OWN, Opened, View, Vote};
+use crate::case::command::{Action, CommandId};
+use crate::case::findings::{self, Findings};
+use crate::case::record::{Case, Comment, Common, Judgement, OWN, Opened, Standing, View, Vote};
 use crate::case::rules::Rules;
 use crate::case::state::State;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp, parse_hex};
@@ -18,9 +19,10 @@ use crate::policy::Band;
 #[derive(Default, Debug)]
 pub struct CaseReader {
     common: HashMap<Box<str>, Arc<Common>>,
+    patterns: HashSet<Arc<str>>,
 }
 
-/// So many different models, policies and rules are remembered before those of no open case are forgotten.
+/// So many different models, policies, rules and patterns of findings are remembered before those of no open case are forgotten.
 const COMMON_MAX: usize = 1_024;
 
 impl CaseReader {
@@ -31,10 +33,11 @@ impl CaseReader {
     pub fn read(&mut self, value: &[u8], trace: Option<&str>) -> Result<Case, String> {
         let wire: Wire<'_> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
         let common = self.common(&wire)?;
-        let opened = Arc::new(wire.opened(Arc::clone(&common), trace)?);
+        let findings = self.findings(wire.findings.get());
+        let opened = Arc::new(wire.opened(value, Arc::clone(&common), findings, trace)?);
         let groups = if *wire.groups == *common.rules.groups { Arc::clone(&common.rules.groups) } else { wire.groups.into() };
         let seq_of = |number: u64, hash: &str| Ok::<_, String>(View { seq: number, hash: hash_of(hash)? });
-        Ok(Case {
+        Ok(Case(Box::new(Standing {
             decision_id: id_of(&wire.decision_id)?,
             opened,
             state: State::parse(&wire.state).ok_or_else(|| format!("{:?} is no state", wire.state))?,
@@ -45,18 +48,37 @@ impl CaseReader {
             assignee: wire.assignee,
             lease_until: wire.lease_until.as_deref().map(time_of).transpose()?,
             groups,
-            votes: wire.votes.into_iter().map(WireVote::vote).collect::<Result<_, _>>()?,
+            votes: all(wire.votes, WireVote::vote)?,
             escalations: wire.escalations,
             escalated_at: wire.escalated_at.as_deref().map(time_of).transpose()?,
-            judgements: wire.judgements.into_iter().map(WireJudgement::judgement).collect::<Result<_, _>>()?,
-            comments: wire.comments.into_iter().map(WireComment::comment).collect::<Result<_, _>>()?,
-            commands: wire
-                .commands
-                .iter()
-                .map(|id| CommandId::parse(id).ok_or_else(|| format!("{id:?} is no command id")))
-                .collect::<Result<_, _>>()?,
+            judgements: all(wire.judgements, WireJudgement::judgement)?,
+            comments: all(wire.comments, WireComment::comment)?,
+            commands: all(wire.commands, |id| CommandId::parse(&id).ok_or_else(|| format!("{id:?} is no command id")))?,
             closed_at: wire.closed_at.as_deref().map(time_of).transpose()?,
-        })
+        })))
+    }
+
+    /// How many different models, policies and rules, and how many patterns, are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        (self.common.len(), self.patterns.len())
+    }
+
+    fn findings(&mut self, json: &str) -> Findings {
+        let (pattern, numbers) = findings::split(json);
+        let numbers = numbers.into();
+        if let Some(known) = self.patterns.get(pattern.as_str()) {
+            return Findings { pattern: Arc::clone(known), numbers };
+        }
+        let pattern: Arc<str> = pattern.into();
+        if self.patterns.len() >= COMMON_MAX {
+            self.patterns.retain(|pattern| Arc::strong_count(pattern) > 1);
+        }
+        // With so many in use they differ in more than numbers: then each case keeps its own.
+        if self.patterns.len() < COMMON_MAX {
+            self.patterns.insert(Arc::clone(&pattern));
+        }
+        Findings { pattern, numbers }
     }
 
     fn common(&mut self, wire: &Wire<'_>) -> Result<Arc<Common>, String> {
@@ -66,11 +88,7 @@ impl CaseReader {
         if let Some(known) = self.common.get(key.as_str()) {
             return Ok(Arc::clone(known));
         }
-        #[derive(Deserialize)]
-        struct Named {
-            name: Box<str>,
-        }
-        let policy: Named = serde_json::from_str(wire.policy.get()).map_err(|error| format!("policy: {error}"))?;
+        let policy: WirePolicy = serde_json::from_str(wire.policy.get()).map_err(|error| format!("policy: {error}"))?;
         let common = Arc::new(Common {
             source: wire.source.get().into(),
             model: wire.model.get().into(),
@@ -152,6 +170,11 @@ struct Wire<'a> {
 }
 
 #[derive(Deserialize)]
+struct WirePolicy {
+    name: Box<str>,
+}
+
+#[derive(Deserialize)]
 struct WireView<'a> {
     seq: u64,
     #[serde(borrow)]
@@ -161,7 +184,7 @@ struct WireView<'a> {
 #[derive(Deserialize)]
 struct WireVote {
     reviewer: Box<str>,
-    vote: Box<str>,
+    vote: String,
     seq: u64,
     at: String,
     reason: WireReason,
@@ -185,7 +208,7 @@ struct WireJudgement {
 #[derive(Deserialize)]
 struct WireComment {
     reviewer: Box<str>,
-    action: Box<str>,
+    action: String,
     seq: u64,
     at: String,
     reason: Option<Box<str>>,
@@ -193,7 +216,7 @@ struct WireComment {
 }
 
 impl Wire<'_> {
-    fn opened(&self, common: Arc<Common>, trace: Option<&str>) -> Result<Opened, String> {
+    fn opened(&self, value: &[u8], common: Arc<Common>, findings: Findings, trace: Option<&str>) -> Result<Opened, String> {
         let raw = |value: Option<&RawValue>| value.map_or("null", RawValue::get).to_owned();
         let event = self.event.or(self.event_ref).ok_or("it has neither `event` nor `event_ref`")?;
         let own = [
@@ -202,8 +225,7 @@ impl Wire<'_> {
             raw(self.subject_id),
             raw(self.requested_by),
             raw(self.amount),
-            self.findings.get().to_owned(),
-            event.get().to_owned(),
+            with_whitespace(value, event).to_owned(),
         ];
         let mut ends = [0; OWN.len()];
         let mut sum = 0;
@@ -219,6 +241,7 @@ impl Wire<'_> {
             opened_at: time_of(&self.opened_at)?,
             due_at: time_of(&self.due_at)?,
             common,
+            findings,
             text: [own.concat(), trace.unwrap_or_default().to_owned()].concat().into(),
             ends,
         })
@@ -229,7 +252,8 @@ impl WireVote {
     fn vote(self) -> Result<Vote, String> {
         let corrected = self.corrected.map(|json| json.get().into());
         let reason = (self.reason.code, self.reason.text);
-        Ok(Vote { reviewer: self.reviewer, vote: self.vote, seq: self.seq, at: time_of(&self.at)?, reason, corrected })
+        let vote = action_of(&self.vote)?;
+        Ok(Vote { reviewer: self.reviewer, vote, seq: self.seq, at: time_of(&self.at)?, reason, corrected })
     }
 }
 
@@ -242,8 +266,31 @@ impl WireJudgement {
 impl WireComment {
     fn comment(self) -> Result<Comment, String> {
         let Self { reviewer, action, seq, at, reason, text } = self;
-        Ok(Comment { reviewer, action, seq, at: time_of(&at)?, code: reason, text })
+        Ok(Comment { reviewer, action: action_of(&action)?, seq, at: time_of(&at)?, code: reason, text })
     }
+}
+
+/// `event` with the whitespace around it: the event's hash is that of all its bytes. No other member has any.
+fn with_whitespace<'v>(value: &'v [u8], event: &RawValue) -> &'v str {
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = event.get().as_ptr().addr() - value.as_ptr().addr();
+    let end = start + event.get().len();
+    let before = value[..start].iter().rev().take_while(is_space).count();
+    let after = value[end..].iter().take_while(is_space).count();
+    str::from_utf8(&value[start - before..end + after]).unwrap_or_default()
+}
+
+/// What `read` makes of all of them, in no more room than they need.
+fn all<W, T>(wires: Vec<W>, read: impl Fn(W) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let mut all = Vec::with_capacity(wires.len());
+    for wire in wires {
+        all.push(read(wire)?);
+    }
+    Ok(all)
+}
+
+fn action_of(text: &str) -> Result<Action, String> {
+    Action::parse(text).ok_or_else(|| format!("{text:?} is no action"))
 }
 
 fn id_of(text: &str) -> Result<DecisionId, String> {

@@ -8,11 +8,13 @@
 //! anew; what many cases have in common (model, policy, review rules) is kept once.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::case::command::CommandId;
+use crate::case::command::{Action, CommandId};
+use crate::case::findings::Findings;
 use crate::case::rules::Rules;
 use crate::case::state::State;
 use crate::identity::{DecisionId, Hash, Lane, Timestamp, write_hex};
@@ -34,8 +36,8 @@ pub struct View {
 pub struct Vote {
     /// Who.
     pub reviewer: Box<str>,
-    /// `approve` or `reject`.
-    pub vote: Box<str>,
+    /// [`Action::Approve`] or [`Action::Reject`].
+    pub vote: Action,
     /// Number of its entry.
     pub seq: u64,
     /// When.
@@ -64,8 +66,8 @@ pub struct Judgement {
 pub struct Comment {
     /// Who.
     pub reviewer: Box<str>,
-    /// The command's action.
-    pub action: Box<str>,
+    /// With what it was written.
+    pub action: Action,
     /// Number of its entry.
     pub seq: u64,
     /// When.
@@ -76,9 +78,14 @@ pub struct Comment {
     pub text: Box<str>,
 }
 
-/// A case. Cloning it copies what may change and shares the rest.
+/// A case. Cloning it copies what may change and shares the rest. It is one pointer wide, so that in a map of many, which
+/// keeps free slots, the free ones are small.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Case {
+pub struct Case(pub(super) Box<Standing>);
+
+/// How a case stands, and what has become of it so far.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Standing {
     /// The decision that it is about.
     pub decision_id: DecisionId,
     /// What was said at its opening and stays so.
@@ -131,20 +138,20 @@ pub struct Opened {
     pub due_at: Timestamp,
     /// What it has in common with others.
     pub common: Arc<Common>,
+    pub(super) findings: Findings,
     /// The members of [`OWN`], as JSON, one after the other; then the `traceparent` of its input record.
     pub(super) text: Box<str>,
     pub(super) ends: [u32; OWN.len()],
 }
 
-/// The members that are kept as JSON, each case its own. Of the two ways to carry the event one is empty.
-pub(super) const OWN: [&str; 7] = ["event_id", "score", "subject_id", "requested_by", "amount", "findings", "event"];
+/// The members that are kept as JSON, each case its own: the event in whichever way it is carried.
+pub(super) const OWN: [&str; 6] = ["event_id", "score", "subject_id", "requested_by", "amount", "event"];
 const EVENT_ID: usize = 0;
 const SCORE: usize = 1;
 const SUBJECT_ID: usize = 2;
 const REQUESTED_BY: usize = 3;
 const AMOUNT: usize = 4;
-const FINDINGS: usize = 5;
-const EVENT: usize = 6;
+const EVENT: usize = 5;
 
 /// What many cases have in common.
 #[derive(PartialEq, Debug)]
@@ -195,6 +202,20 @@ impl Opened {
     }
 }
 
+impl Deref for Case {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.0
+    }
+}
+
+impl DerefMut for Case {
+    fn deref_mut(&mut self) -> &mut Standing {
+        &mut self.0
+    }
+}
+
 fn text_of(json: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -230,9 +251,10 @@ impl Case {
             let mut salt = [0; 32];
             write_hex(&opened.salt, &mut salt);
             case.word("salt", &salt);
-            for place in [SUBJECT_ID, REQUESTED_BY, AMOUNT, FINDINGS] {
+            for place in [SUBJECT_ID, REQUESTED_BY, AMOUNT] {
                 case.raw(OWN[place], opened.own(place).as_bytes());
             }
+            case.raw("findings", opened.findings.json().as_bytes());
             case.raw(opened.common.event_member, opened.own(EVENT).as_bytes());
             case.raw("model", opened.common.model.as_bytes());
             case.raw("policy", opened.common.policy.as_bytes());
@@ -249,7 +271,7 @@ impl Case {
         case.texts("groups", self.groups.iter().map(String::as_str));
         case.objects("votes", &self.votes, |vote, of| {
             vote.text("reviewer", &*of.reviewer);
-            vote.text("vote", &*of.vote);
+            vote.text("vote", of.vote.as_str());
             vote.integer("seq", number(of.seq));
             vote.word("at", &of.at.rfc3339());
             vote.object("reason", |reason| {
@@ -268,7 +290,7 @@ impl Case {
         });
         case.objects("comments", &self.comments, |comment, of| {
             comment.text("reviewer", &*of.reviewer);
-            comment.text("action", &*of.action);
+            comment.text("action", of.action.as_str());
             comment.integer("seq", number(of.seq));
             comment.word("at", &of.at.rfc3339());
             comment.text("reason", of.code.as_deref());

@@ -208,6 +208,7 @@ impl Kind {
 /// What `a_move` does to a case in `state`: the entry that it writes and the state it leads to; none where it may not be.
 #[must_use]
 #[rustfmt::skip]
+#[expect(clippy::match_same_arms, reason = "each pair is decided by itself")]
 pub const fn transition(state: State, a_move: Move) -> Option<(Kind, State)> {
     use Kind as K;
     use Move as M;

@@ -1,4 +1,4 @@
-//! `jidoka control`: orders to all running gates, written to the `control` topic.
+//! `jidoka control`: orders to all running gates and sidecars, written to the `control` topic.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,19 +8,21 @@ use serde_json::json;
 
 use super::terminal::{Exit, GOOD, Output, fail, paint, say};
 use crate::config::Settings;
-use crate::control::{AcceptedGap, Mode, Stop, gap_scope};
+use crate::control::{AcceptedGap, Erasure, Mode, Stop, gap_scope};
+use crate::identity::DecisionId;
 use crate::stream::player::send_one;
+use crate::stream::record::Outgoing;
 use crate::stream::topics::Topic;
 
 const SEND_WITHIN: Duration = Duration::from_secs(15);
 /// Names and reasons are kept in a record that every gate reads.
 const TEXT_MAX: usize = 1_024;
 
-/// Tells running gates what to do.
+/// Tells running gates and sidecars what to do.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Gates follow the control topic and obey within about a second. A gate that cannot read it for control.max_age
-holds everything.
+    after_help = "Gates and sidecars follow the control topic and obey within about a second. A gate that cannot read it for
+control.max_age holds everything.
 
 Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
 
@@ -28,7 +30,8 @@ Examples:
   jidoka control stop --mode hold --by kim --reason 'incident 0042'
   jidoka control stop --mode normal --by kim --reason 'incident 0042 closed'
   jidoka control accept-gap --source inference --partition 3 --to 120000 \\
-      --by kim --reason 'retention was 1 h'"
+      --by kim --reason 'retention was 1 h'
+  jidoka control erase 925ab795168fdc48291233198923001a --by kim --reason 'request 17'"
 )]
 pub struct ControlArgs {
     /// Configuration file
@@ -78,7 +81,7 @@ Example:
       --by kim --reason 'retention was 1 h'"
     )]
     AcceptGap {
-        /// Name of the source
+        /// Name of the source; or the verdicts topic, where reviewers' commands were lost
         #[arg(long, value_name = "NAME")]
         source: String,
         /// Partition of its topic
@@ -90,6 +93,29 @@ Example:
         #[command(flatten)]
         signature: Signature,
     },
+    /// Erase what is left of closed cases: the event, the findings, and what reviewers wrote
+    #[command(
+        after_help = "Removes a case's records from the topics cases and archive; compaction then removes them from the disks
+(for archive within about a day, see `jidoka topics plan`). A case that is still open is erased once it is closed. The audit
+trail stays whole: it holds only hashes of what is erased. What lies in reviews, verdicts and dead-letters expires by itself
+(retention.ms).
+
+Exit codes: 0 the orders are written; 1 they could not be; 2 wrong usage or configuration.
+
+Example:
+  jidoka control erase 925ab795168fdc48291233198923001a --by kim --reason 'request 17'"
+    )]
+    Erase {
+        /// Decision ids
+        #[arg(value_name = "DECISION_ID", required = true, value_parser = decision_id)]
+        decisions: Vec<DecisionId>,
+        #[command(flatten)]
+        signature: Signature,
+    },
+}
+
+fn decision_id(text: &str) -> Result<DecisionId, String> {
+    DecisionId::parse(text).ok_or_else(|| "a decision id is 32 digits, 0-9 and a-f".to_owned())
 }
 
 #[derive(Args, Debug)]
@@ -141,26 +167,37 @@ impl ControlArgs {
 /// Runs the command.
 #[must_use]
 pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
-    let (key, value, said) = match order(&args.command, settings) {
-        Ok(order) => order,
+    let orders = match orders(&args.command, settings) {
+        Ok(orders) => orders,
         Err(reason) => return fail(Exit::Usage, reason),
     };
     let topic = Topic::Control.name(&super::layout(settings));
-    match send_one(&super::client(&settings.kafka), (&topic, 0), key.as_bytes(), value.as_bytes(), SEND_WITHIN) {
-        Ok(offset) => {
-            match args.output {
+    for Order { key, value, said } in orders {
+        let (key_bytes, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
+        let record = Outgoing { topic: &topic, partition: 0, key: key_bytes, value, headers: &[] };
+        match send_one(&super::client(&settings.kafka), record, SEND_WITHIN) {
+            Ok(offset) => match args.output {
                 Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),
                 Output::Text => say(format_args!("{} {said}", paint(GOOD, "ordered"))),
-            }
-            Exit::Done
+            },
+            Err(error) => return fail(Exit::Failed, format!("The order could not be written to {topic}: {error}")),
         }
-        Err(error) => fail(Exit::Failed, format!("The order could not be written to {topic}: {error}")),
     }
+    Exit::Done
 }
 
-/// Key, value and what is said when it is written.
-fn order(command: &ControlCommand, settings: &Settings) -> Result<(String, String, String), String> {
-    let (key, value, said) = match command {
+/// A record of `control`, and what is said when it is written.
+struct Order {
+    key: String,
+    value: String,
+    said: String,
+}
+
+fn orders(command: &ControlCommand, settings: &Settings) -> Result<Vec<Order>, String> {
+    let order = |(key, value, said): (String, serde_json::Result<String>, String)| {
+        value.map(|value| Order { key, value, said }).map_err(|error| error.to_string())
+    };
+    let one = match command {
         ControlCommand::Stop { mode: ModeArg::Halt, policy: Some(policy), .. } => {
             return Err(format!(
                 "halt stops reading, and a source may serve other policies than {policy}. Use --mode hold for one policy, \
@@ -175,8 +212,10 @@ fn order(command: &ControlCommand, settings: &Settings) -> Result<(String, Strin
             (format!("stop/{scope}"), serde_json::to_string(&stop), said)
         }
         ControlCommand::AcceptGap { source, partition, to, signature } => {
-            if !settings.sources.iter().any(|known| known.name == *source) {
-                let known: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+            let verdicts = Topic::Verdicts.name(&super::layout(settings));
+            if *source != verdicts && !settings.sources.iter().any(|known| known.name == *source) {
+                let mut known: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+                known.push(&verdicts);
                 return Err(format!("There is no source {source:?}. The configuration names: {}.", known.join(", ")));
             }
             if *to < 0 || *partition < 0 {
@@ -187,6 +226,13 @@ fn order(command: &ControlCommand, settings: &Settings) -> Result<(String, Strin
             let said = format!("{scope} goes on at offset {to}");
             (format!("gap/{scope}"), serde_json::to_string(&gap), said)
         }
+        ControlCommand::Erase { decisions, signature } => {
+            let erasure = Erasure { by: signature.by.clone(), reason: signature.reason.clone() };
+            let erase = |id: &DecisionId| {
+                (format!("erase/{id}"), serde_json::to_string(&erasure), format!("{id} is erased once it is closed"))
+            };
+            return decisions.iter().map(|id| order(erase(id))).collect();
+        }
     };
-    Ok((key, value.map_err(|error| error.to_string())?, said))
+    order(one).map(|order| vec![order])
 }

@@ -8,10 +8,12 @@
 //! ```
 //!
 //! Each command has a module with its arguments, its help and `run`. What they share: `terminal` (exit codes, colours,
-//! tables, progress), `problems` (mistakes in files), `lines` (files of records), `interrupt` (Ctrl-C), `help` and `shell`
-//! (what is made of the definitions: help texts, completions, man pages).
+//! tables, progress), `text` (cut, wrapped, laid out), `problems` (mistakes in files), `lines` (files of records),
+//! `interrupt` (Ctrl-C), `help` and `shell` (what is made of the definitions: help texts, completions, man pages).
 
+pub mod audit;
 pub mod bench;
+pub mod case;
 pub mod control;
 pub mod dev;
 pub mod help;
@@ -23,7 +25,9 @@ pub mod produce;
 pub mod run;
 pub mod shell;
 pub mod terminal;
+mod text;
 pub mod topics;
+pub mod verdict_key;
 
 use std::path::Path;
 
@@ -72,8 +76,14 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// List and show held decisions, and claim, approve, reject them
+    Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
     Control(control::ControlArgs),
+    /// Export the trail, and verify that it is as it was written
+    Audit(audit::AuditArgs),
+    /// Make and show the keys that verdicts are signed with
+    VerdictKey(verdict_key::VerdictKeyArgs),
     /// Measure the gate against a bare copy loop
     Bench(bench::BenchArgs),
     /// Play files of events into a Kafka topic
@@ -113,12 +123,18 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Dev(args) => dev::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::VerdictKey(args) => verdict_key::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Completions(args) => shell::completions(&args, definition()),
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
             Ok(settings) => topics::run(&args, &topics_context(&settings, &args.config().display().to_string())),
+            Err(exit) => exit,
+        },
+        Command::Case(args) => match settings(Some(args.config())) {
+            Ok(settings) => case::run(&args, &settings),
             Err(exit) => exit,
         },
         Command::Control(args) => match settings(Some(args.config())) {

@@ -499,6 +499,8 @@ fn the_table_and_the_reader_know_the_same_keys() {
     let more = [
         "verdicts",
         "verdicts.keys[]",
+        "sidecar",
+        "sidecar.batch",
         "audit",
         "audit.heads",
         "cases",

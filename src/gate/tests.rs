@@ -17,76 +17,13 @@ use crate::gate::window::DedupWindow;
 use crate::identity::Hash;
 use crate::policy::{Band, PolicySet};
 use crate::progress::Progress;
-use crate::stream::record::{HeaderItem, IncomingHeaders, Outgoing};
+use crate::stream::fake_outbox::{FakeOutbox, Sent};
+use crate::stream::record::{HeaderItem, IncomingHeaders};
 use crate::telemetry::metrics::Metrics;
 
 const POLICY: &str = "policy: loans
 triggers: [ { id: low, confidence: { measure: top_probability, below: 0.62 }, reason: Not sure enough } ]
 ";
-
-/// A record as it was sent, copied.
-#[derive(Clone, PartialEq, Debug)]
-struct Sent {
-    topic: String,
-    partition: i32,
-    key: Option<String>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, Vec<u8>)>,
-}
-
-impl Sent {
-    fn json(&self) -> Value {
-        serde_json::from_slice(self.value.as_ref().expect("a value")).expect("JSON")
-    }
-
-    fn header(&self, name: &str) -> Option<String> {
-        let found = self.headers.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| String::from_utf8(value.clone()).expect("text"))
-    }
-}
-
-/// What a test keeps of an outbox: everything, until one send fails.
-struct FakeOutbox {
-    sent: Vec<Sent>,
-    record_bytes_max: usize,
-    fails_at: Option<usize>,
-}
-
-impl FakeOutbox {
-    fn new() -> Self {
-        Self { sent: Vec::new(), record_bytes_max: 1_000_000, fails_at: None }
-    }
-
-    fn of(&self, topic: &str) -> Vec<&Sent> {
-        self.sent.iter().filter(|sent| sent.topic == topic).collect()
-    }
-}
-
-impl Outbox for FakeOutbox {
-    fn record_bytes_max(&self) -> usize {
-        self.record_bytes_max
-    }
-
-    fn send(&mut self, record: Outgoing<'_>) -> Result<(), Fault> {
-        if self.fails_at == Some(self.sent.len()) {
-            return Err(Fault::rebuild("delivery", "the test said so".to_owned()));
-        }
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("keys are text");
-        let headers: Vec<_> = record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
-        // As librdkafka counts: two varints of up to five bytes a header.
-        let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
-        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + header_bytes;
-        assert!(size <= self.record_bytes_max, "{} bytes to {}, more than {}", size, record.topic, self.record_bytes_max);
-        self.sent.push(Sent {
-            topic: record.topic.to_owned(),
-            partition: record.partition,
-            key: record.key.map(text),
-            value: record.value.map(<[u8]>::to_vec),
-            headers,
-        });
-        Ok(())
-    }
-}
 
 fn fallback() -> FallbackReview {
     FallbackReview { band: Band::Critical, ..FallbackReview::default() }
@@ -200,7 +137,7 @@ fn timeless(outbox: &FakeOutbox) -> Vec<Timeless> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(members) => {
-                for name in ["at", "now", "took_us", "opened_at", "due_at", "salt", "prev", "hash"] {
+                for name in ["at", "now", "took_us", "opened_at", "due_at", "salt", "prev", "hash", "entry_hash"] {
                     if let Some(member) = members.get_mut(name).filter(|member| !member.is_null()) {
                         *member = json!("of time and chance");
                     }

@@ -10,7 +10,7 @@ use crate::identity::{DecisionId, Timestamp};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Slot {
     /// It is open.
-    Open(Box<Case>),
+    Open(Case),
     /// It is closed: what late commands must still be told, until its records are removed.
     Closed(Closed),
 }
@@ -31,8 +31,8 @@ impl Slot {
     #[must_use]
     pub fn of(case: Case) -> Self {
         match case.closed_at {
-            Some(closed_at) => Self::Closed(Closed { state: case.state, closed_at, commands: case.commands.into() }),
-            None => Self::Open(Box::new(case)),
+            Some(closed_at) => Self::Closed(Closed { state: case.state, closed_at, commands: case.commands.as_slice().into() }),
+            None => Self::Open(case),
         }
     }
 }
@@ -115,7 +115,7 @@ impl CaseBook {
     /// The open cases.
     pub fn open(&self) -> impl Iterator<Item = &Case> {
         self.slots.values().filter_map(|slot| match slot {
-            Slot::Open(case) => Some(&**case),
+            Slot::Open(case) => Some(case),
             Slot::Closed(_) => None,
         })
     }

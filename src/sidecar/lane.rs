@@ -202,7 +202,7 @@ impl SidecarLane {
                     return self.refuse(command, &ordered, Refusal::TooMany, hands).map(|()| true);
                 }
                 hands.tally.taken(case, command.action, step, at);
-                self.change(*next, step, (Some(ordered), written(command)), hands)?;
+                self.change(next, step, (Some(ordered), written(command)), hands)?;
             }
             Ok(None) => hands.tally.verdict(Some(command.action), Outcome::Repeated),
             Err(refusal) => self.refuse(command, &ordered, refusal, hands)?,
@@ -287,7 +287,7 @@ impl SidecarLane {
             match self.book.get(id) {
                 Some(Slot::Open(case)) => {
                     let Some(step) = case.due(now) else { break };
-                    let mut next = (**case).clone();
+                    let mut next = case.clone();
                     next.take_timed(step, now);
                     hands.tally.timed(case, step, now);
                     let reason = Some(reason_of(step));

@@ -12,6 +12,8 @@ pub mod client;
 pub mod copy_loop;
 pub mod control;
 mod deliver;
+#[cfg(test)]
+pub(crate) mod fake_outbox;
 pub mod fault;
 pub mod follower;
 pub mod log_reader;

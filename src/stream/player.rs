@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, ThreadedProducer};
+
+use crate::stream::record::Outgoing;
 
 /// Settings that hold unless the user set others. Java's partitioner, so that a key lies where any other producer puts it;
 /// a record limit far above the brokers', so that the topic's own decides; batches well below the smallest useful one.
@@ -135,22 +137,22 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Writes one record to one partition and waits until all in-sync replicas have it; its offset.
+/// Writes one record to its partition and waits until all in-sync replicas have it; its offset.
 ///
 /// # Errors
 /// With the reason, when it was not acknowledged within `within`.
-pub fn send_one(
-    client: &ClientConfig,
-    (topic, partition): (&str, i32),
-    key: &[u8],
-    value: &[u8],
-    within: Duration,
-) -> Result<i64, String> {
+pub fn send_one(client: &ClientConfig, record: Outgoing<'_>, within: Duration) -> Result<i64, String> {
     let mut config = client.clone();
     config.set("enable.idempotence", "true").set("acks", "all").set("message.timeout.ms", within.as_millis().to_string());
     let producer: BaseProducer<OneDelivery> =
         config.create_with_context(OneDelivery::default()).map_err(|error: KafkaError| error.to_string())?;
-    producer.send(BaseRecord::to(topic).partition(partition).key(key).payload(value)).map_err(|(error, _)| error.to_string())?;
+    let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+    for (key, value) in record.headers {
+        headers = headers.insert(Header { key, value: Some(*value) });
+    }
+    let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition).headers(headers);
+    (message.key, message.payload) = (record.key, record.value);
+    producer.send(message).map_err(|(error, _)| error.to_string())?;
     let until = Instant::now() + within + Duration::from_secs(1);
     while Instant::now() < until {
         producer.poll(Duration::from_millis(20));

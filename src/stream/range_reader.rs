@@ -38,6 +38,18 @@ impl RangeReader {
     /// # Errors
     /// Where no client can be made of them.
     pub fn open(client: &ClientConfig) -> Result<Self, Fault> {
+        Self::isolated(client, "read_committed")
+    }
+
+    /// A reader for which a log ends after the last record of all, whatever transaction it is of: for asking where that is.
+    ///
+    /// # Errors
+    /// Where no client can be made of the settings.
+    pub fn uncommitted(client: &ClientConfig) -> Result<Self, Fault> {
+        Self::isolated(client, "read_uncommitted")
+    }
+
+    fn isolated(client: &ClientConfig, isolation: &str) -> Result<Self, Fault> {
         let reports = Arc::new(Reports::default());
         let mut config = client.clone();
         if config.get("group.id").is_none() {
@@ -45,7 +57,7 @@ impl RangeReader {
         }
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
-        config.set("isolation.level", "read_committed");
+        config.set("isolation.level", isolation);
         config.set("auto.offset.reset", "error");
         config.set("enable.partition.eof", "true");
         config.set("allow.auto.create.topics", "false");

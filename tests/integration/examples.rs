@@ -4,6 +4,8 @@
 //! The story: partition 3 of `inference` is decided from offset 40 on. A released event, a held one, the held one's id with
 //! other content, a record that is no event, and the second event once more.
 
+mod review;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use jidoka::audit::{
     write_gap,
 };
 use jidoka::case::{EventCopy, Opening, write_opening};
-use jidoka::control::{AcceptedGap, Activation, ControlView, Mode, Stop};
+use jidoka::control::{AcceptedGap, Activation, ControlView, Erasure, Mode, Stop};
 use jidoka::decision::{Decision, Occasion, Signals, Subject, evaluate};
 use jidoka::event::{Decoder, Event, Limits, Plan, Schemas, Unreadable, Value};
 use jidoka::gate::judge::{Judge, Judged, Origin, Sighted};
@@ -317,18 +319,22 @@ fn control_records_are_the_examples() {
     assert_eq!(text(&|| serde_json::to_string(&stop)), example("control.stop.json"));
     assert_eq!(text(&|| serde_json::to_string(&activation)), example("control.activation.json"));
     assert_eq!(text(&|| serde_json::to_string(&gap)), example("control.gap.json"));
+    let erasure = Erasure { by: "kim".to_owned(), reason: "request 9 of the subject".to_owned() };
+    assert_eq!(text(&|| serde_json::to_string(&erasure)), example("control.erase.json"));
 
     let mut view = ControlView::default();
     for (key, name) in [
         ("stop/global", "control.stop.json"),
         ("policy/adult-income", "control.activation.json"),
         ("gap/inference/3", "control.gap.json"),
+        (&format!("erase/{}", id(41)), "control.erase.json"),
     ] {
         view.apply(key, Some(example(name).as_bytes())).expect("a readable order");
     }
     assert_eq!(view.global(), Mode::Hold);
     assert!(!view.forbids("adult-income", policy.hash) && view.forbids("adult-income", Hash::of(b"another file")));
     assert_eq!(view.accepted_gap("inference", 3), Some(&gap));
+    assert!(view.erasures().contains(&id(41)));
 }
 
 /// The audit topic is kept for years: what every entry costs is watched.

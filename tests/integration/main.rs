@@ -15,4 +15,5 @@ mod produce;
 mod purity;
 mod readme;
 mod schemas;
+mod sidecar;
 mod topics;

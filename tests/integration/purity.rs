@@ -141,14 +141,17 @@ fn read(file: &Path) -> String {
 
 fn files_of_module(name: &str) -> Vec<PathBuf> {
     let own = folder().join(format!("{name}.rs"));
-    let mut files = files_below(&folder().join(name));
+    let mut files = all_below(&folder().join(name));
     files.extend(own.exists().then_some(own));
-    files
+    without_tests(&files)
 }
 
 /// The sources in and under `folder`, but for the files of modules that are only tests.
 fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let all = all_below(folder);
+    without_tests(&all_below(folder))
+}
+
+fn without_tests(all: &[PathBuf]) -> Vec<PathBuf> {
     let tests: Vec<PathBuf> = all.iter().flat_map(|file| test_modules_of(file)).collect();
     let only_tests = |file: &PathBuf| tests.iter().any(|module| file.starts_with(module) || file.with_extension("") == *module);
     all.iter().filter(|file| !only_tests(file)).cloned().collect()

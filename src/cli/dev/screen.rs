@@ -9,10 +9,10 @@ use anstyle::Style;
 use serde_json::json;
 
 use super::ground::Ground;
-use super::view::{cut, width};
 use super::why::why;
 use crate::cli::run::TopicCheck;
 use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, paint, thousands};
+use crate::cli::text::{cut, width};
 use crate::dev::happening::{DeadLetter, Duplicate, Finding, Happening, Held};
 use crate::dev::summary::{BANDS, Counts};
 use crate::dev::watcher::News;

@@ -8,7 +8,6 @@ mod picture;
 mod style;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::io;
 use std::path::Path;
@@ -29,7 +28,6 @@ use crate::telemetry::logs::LogLines;
 use keys::Wish;
 pub use model::About;
 use model::{Model, Percentiles, Play, Stage};
-pub use text::{cut, width};
 
 /// How long a change may wait to be seen.
 const FRAME: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
 //! Why a decision was held, in one line of a terminal.
 
-use super::view::{cut, width};
+use crate::cli::text::{cut, width};
 
 /// Between what several triggers found.
 const BETWEEN: &str = " · ";

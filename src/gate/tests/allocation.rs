@@ -1,48 +1,10 @@
 //! A warm gate allocates nothing for a readable event, whether it is released or held: the claim of [`Emitter`] and of the
 //! decoder, counted.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use super::*;
 use crate::event::{Decoder, Plan, Schemas, Value, encoded};
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what each thread asks for.
-struct Counting;
-
-// SAFETY: everything is the system allocator's; counting in a `Cell` without a destructor allocates nothing itself.
-#[expect(unsafe_code, reason = "an allocator cannot be written without; this one is only in the tests")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATED.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATED.with(Cell::get);
-    work();
-    ALLOCATED.with(Cell::get) - before
-}
+use crate::stream::record::Outgoing;
+use crate::test_allocator::allocations;
 
 /// Keeps nothing but the count.
 struct Counter(usize);
@@ -75,7 +37,6 @@ fn decide(gate: &mut Gate, first: i64, values: &[Vec<u8>]) -> usize {
 
 #[test]
 fn a_warm_gate_allocates_nothing() {
-    assert!(allocations(|| drop(std::hint::black_box(Box::new(1)))) > 0, "the counter counts");
     let rich =
         r#""features":{"age":57,"job":"a \"quoted\" one"},"probabilities":{"yes":0.9,"no":0.1},"flags":["x"],"amount":10.50"#;
     let members = |outcome: &str| match outcome {

@@ -197,8 +197,7 @@ impl Scan<'_> {
             _ => (0, 8),
         };
         let known = name.is_some_and(|name| "abfnrtv\\'\"`?xXuU0123".contains(name));
-        let complete =
-            digits == 0 || chars.filter(char::is_ascii).take(digits).filter(|digit| digit.is_digit(radix)).count() == digits;
+        let complete = chars.take(digits).filter(|digit| digit.is_digit(radix)).count() == digits;
         self.at += 1 + name.map_or(0, char::len_utf8);
         if name.is_some() && !(known && complete) {
             let message = "this is no escape sequence: write `\\\\` for a backslash, or r'…' around a text without escapes";

@@ -76,7 +76,7 @@ mod tests {
              j.cases Exactly(5) compact CreateTime decision_id[/opened]\n\
              j.archive Exactly(5) compact CreateTime decision_id\n\
              j.verdicts Exactly(5) delete LogAppendTime decision_id\n\
-             j.progress Exactly(5) compact CreateTime source/partition\n\
+             j.progress Exactly(5) compact CreateTime source/partition, sidecar/lane/k\n\
              j.tallies AtLeast(1) delete CreateTime policy\n\
              j.signals Exactly(1) compact CreateTime kind/scope\n\
              j.dead-letters AtLeast(1) delete CreateTime source key\n\

@@ -95,6 +95,13 @@ fn usage_is_told_apart_from_results() {
         "jidoka control stop --mode hold --by kim",
         "jidoka control stop --mode halt --policy p --by kim --reason why",
         "jidoka control accept-gap --source other --partition 0 --to 1 --by kim --reason why",
+        "jidoka case show 925",
+        "jidoka case approve 925ab795 --as ann",
+        "jidoka case reject 925ab795 --as ann --reason x --corrected <=50K",
+        "jidoka case approve 925ab795 --as ann --reason x --seen 3-ab",
+        "jidoka case claim 925ab795 --as ann --key nowhere.pem",
+        "jidoka case claim 925ab795 --as ann --key nowhere.pem --key-id k",
+        "jidoka case list --state open",
         "jidoka produce met/p.events.jsonl --topic inference",
         "jidoka produce nowhere.jsonl --topic inference --config jidoka.yaml",
         "jidoka bench --rounds many",
@@ -144,6 +151,9 @@ fn a_broker_that_does_not_answer_is_a_failure() {
     std::thread::scope(|scope| {
         for line in [
             "jidoka control stop --mode hold --by kim --reason why",
+            "jidoka case list",
+            "jidoka case show 925ab795",
+            "jidoka case claim 925ab795 --as ann",
             "jidoka produce met/p.events.jsonl --topic inference --config jidoka.yaml",
         ] {
             scope.spawn(|| desk.ends(line, 1));

@@ -86,8 +86,12 @@ pub struct Books {
     pub reviews: Vec<Record>,
     pub dead_letters: Vec<Record>,
     pub progress: Vec<Record>,
+    pub verdicts: Vec<Record>,
+    pub archive: Vec<Record>,
     /// What the gate's group has committed of the input.
     pub group: BTreeMap<i32, i64>,
+    /// What the sidecars' group has committed of the verdicts.
+    pub applied: BTreeMap<i32, i64>,
     /// Audit records that only a reader of uncommitted records sees.
     pub aborted: usize,
 }
@@ -107,8 +111,25 @@ impl Books {
             reviews: own("reviews"),
             dead_letters: own("dead-letters"),
             progress: own("progress"),
+            verdicts: own("verdicts"),
+            archive: own("archive"),
             group: committed(bootstrap, &format!("{prefix}gate"), input),
+            applied: committed(bootstrap, &format!("{prefix}sidecar"), &format!("{prefix}verdicts")),
         }
+    }
+
+    /// What gates wrote of it: everything but the sidecars' records.
+    pub fn of_gates(&self) -> Self {
+        let value = |record: &Record| -> serde_json::Value { serde_json::from_slice(record.bytes()).unwrap_or_default() };
+        let of_lane = |record: &Record| value(record)["chain"]["id"].as_str().is_some_and(|id| id.starts_with("lane/"));
+        let later = |record: &Record| value(record)["seq"].as_i64().is_some_and(|seq| seq > 0);
+        let mut books = self.clone();
+        books.audit.retain(|record| !of_lane(record));
+        books.dispositions.retain(|record| !later(record));
+        books.reviews.retain(|record| !later(record));
+        books.cases.retain(|record| record.value.is_some() && record.key_text().ends_with("/opened"));
+        books.progress.retain(|record| !record.key_text().starts_with("sidecar/"));
+        books
     }
 }
 

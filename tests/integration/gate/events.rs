@@ -143,7 +143,8 @@ impl Player {
         played
     }
 
-    fn offer(&self, input: &Input) {
+    /// Hands over one and does not wait.
+    pub fn offer(&self, input: &Input) {
         let headers = input
             .headers
             .iter()

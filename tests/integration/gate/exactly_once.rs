@@ -1,12 +1,13 @@
 //! Every inference event decided once, whatever is killed. Each test ends with the oracle over everything in Kafka.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::books::{self, Books, Isolation, Watcher};
+use super::dice::Dice;
 use super::events::{self, Input};
 use super::oracle::{self, Extent, rules};
 use super::process::{Gate, Installation, PATIENCE, Setup};
@@ -45,26 +46,6 @@ fn under_load(installation: &Installation, inputs: &[Input], rate: u32, test: im
         test(&|| !load.is_finished());
         assert_eq!(load.join().expect("the player does not panic"), inputs.len());
     });
-}
-
-/// Random numbers from a seed that is printed, and taken from `JIDOKA_TESTS_SEED` where that is set.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-        let seed = std::env::var("JIDOKA_TESTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now);
-        println!("JIDOKA_TESTS_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A time from `least` to `most` milliseconds (splitmix64).
-    fn millis(&mut self, least: u64, most: u64) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Duration::from_millis(least + (mixed ^ (mixed >> 31)) % (most - least + 1))
-    }
 }
 
 /// Figures for whoever reads a test's output.

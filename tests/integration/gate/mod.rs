@@ -4,17 +4,18 @@
 //! events ─→ input topic ─→ process (the binary, killed and stopped as a test likes) ─→ topics ─→ books ─→ oracle
 //! ```
 
-mod admin;
-mod books;
+pub mod admin;
+pub mod books;
 mod control;
-mod events;
+pub mod dice;
+pub mod events;
 mod exactly_once;
 mod faults;
 mod identity;
-mod oracle;
-mod process;
+pub mod oracle;
+pub mod process;
 mod reload;
 mod replay;
-mod stage;
+pub mod stage;
 
 pub use stage::POLICY;

@@ -150,12 +150,17 @@ impl Installation {
 
     /// Starts it with more variables, such as `("JIDOKA__GATE__WORKERS", "1")`.
     pub fn start_with(&self, instance: u32, environment: &[(&str, &str)]) -> Gate {
+        self.start_as("gate", instance, environment)
+    }
+
+    /// Starts a process with these roles.
+    pub fn start_as(&self, roles: &str, instance: u32, environment: &[(&str, &str)]) -> Gate {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let log = self.folder.join(format!("gate-{instance}-start-{number}.log"));
+        let log = self.folder.join(format!("{}-{instance}-start-{number}.log", roles.replace(',', "-")));
         // The guard kills its child when we end, however we end.
         let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/guarded"));
         clean(&mut command);
-        command.arg(&log).arg(env!("CARGO_BIN_EXE_jidoka")).args(["run", "--roles", "gate", "--config"]).arg(self.config());
+        command.arg(&log).arg(env!("CARGO_BIN_EXE_jidoka")).args(["run", "--roles", roles, "--config"]).arg(self.config());
         command.env("JIDOKA__INSTANCE", instance.to_string()).envs(environment.iter().copied());
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = command.spawn().expect("tests/kafka/guarded starts");
@@ -246,7 +251,7 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// A running gate. It dies with this value, and with the test process.
+/// A running gate, or what other roles it was started with. It dies with this value, and with the test process.
 pub struct Gate {
     pub instance: u32,
     pid: u32,

@@ -131,6 +131,13 @@ impl Stage {
         gate
     }
 
+    /// The same for a process with these roles.
+    pub fn ready_as(&self, roles: &str, instance: u32) -> Gate {
+        let mut process = self.start_as(roles, instance, &[]);
+        process.await_ready();
+        process
+    }
+
     /// `jidoka control …`, signed by kim.
     pub fn control(&self, arguments: &[&str]) {
         self.run_to_end(&[&["control"], arguments, &["--by", "kim", "--reason", "drill"]].concat());

@@ -5,8 +5,8 @@ use ratatui::text::{Line, Span};
 
 use super::model::Case;
 use super::style;
-use super::text::{laid_out, wrap};
 use crate::cli::terminal::thousands;
+use crate::cli::text::{laid_out, wrap};
 use crate::dev::trail::{Entry, Follows};
 
 /// Rows of the screen that are not the case's lines: its title, and the keys.

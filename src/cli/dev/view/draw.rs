@@ -9,9 +9,9 @@ use ratatui::widgets::{Clear, Paragraph};
 use super::case;
 use super::model::{Case, Model, Opened, Play, Stage};
 use super::style;
-use super::text::{bar, cut, width, wrap};
 use crate::cli::dev::why::why;
 use crate::cli::terminal::thousands;
+use crate::cli::text::{bar, cut, width, wrap};
 use crate::dev::summary::{BANDS, Counts};
 
 /// Below this nothing useful fits.
