@@ -192,7 +192,7 @@ impl<'a> Bench<'a> {
         self.play(topic, count, rate, counts, &mut |number, offer| {
             let line = &self.lines[usize::try_from(number).unwrap_or(0) % self.lines.len()];
             let id = format!("{number:x}");
-            offer(None, id.as_bytes(), &renamed(line, &id))
+            offer(None, id.as_bytes(), &renamed(line, &id));
         })
     }
 

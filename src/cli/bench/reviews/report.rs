@@ -38,7 +38,7 @@ pub(in crate::cli::bench) struct Restored {
 
 impl Restored {
     /// Of what happened at the assignments, the memory `before`, and what there was to restore.
-    pub fn of(restores: &[Restore], before: u64, orders: &Orders) -> Result<Self, String> {
+    pub(super) fn of(restores: &[Restore], before: u64, orders: &Orders) -> Result<Self, String> {
         let last = restores.last().ok_or("the sidecar was given no lane")?;
         let cases = orders.len() as f64;
         Ok(Self {
@@ -83,9 +83,12 @@ fn as_json(results: &Reviews) -> serde_json::Value {
     })
 }
 
+/// A figure of both sides, the copy loop's first.
+type Pair = fn(&Turn) -> (f64, f64);
+
 fn print_text(results: &Reviews) {
     let mut table = Table::new(&["", "copy loop", "sidecar", "sidecar ÷ copy loop"]);
-    let pairs: [(String, fn(&Turn) -> (f64, f64)); 3] = [
+    let pairs: [(String, Pair); 3] = [
         (format!("appended → seen committed, p50 ms at {}/s", results.rate), |turn| {
             (turn.copy_ages.p50, turn.sidecar_ages.p50)
         }),
