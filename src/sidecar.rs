@@ -11,6 +11,7 @@
 
 mod authority;
 mod book;
+mod census;
 mod clock;
 mod emit;
 mod lane;

@@ -23,8 +23,9 @@ use crate::telemetry::metrics::Metrics;
 
 pub use gate::GateRole;
 pub(super) use gate::gate_settings;
-pub(super) use plan::client_settings;
 pub use plan::{Ended, Plan, Roles, Running, TopicCheck};
+pub(super) use plan::{batch_limits, client_settings};
+pub(super) use sidecar::{sidecar_settings, worker_settings as sidecar_worker_settings};
 
 /// Runs jidoka's roles until SIGTERM or Ctrl-C.
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use crate::sidecar::book::CaseBook;
 use crate::sidecar::lane::SidecarLane;
 use crate::telemetry::metrics::{Bound, Metrics, set_count};
 
-/// How often open cases are counted.
+/// How often open cases are shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// What stands for an action that could not be made out.
 const NO_ACTION: &str = "unknown";
@@ -153,19 +153,18 @@ impl Tally {
         self.staged.clear();
     }
 
-    /// Counts the open cases of all lanes, now and then.
+    /// Shows how many open cases all lanes have, now and then.
     pub fn show(&mut self, lanes: &[SidecarLane], now: Timestamp) {
         if self.showed.is_some_and(|showed| showed.elapsed() < SHOW_EVERY) {
             return;
         }
         self.showed = Some(Instant::now());
         let mut open: HashMap<Key, Open> = HashMap::new();
-        for case in lanes.iter().flat_map(|lane| lane.book.open()) {
-            let key = (case.opened.common.policy_name.clone(), case.band, case.state);
-            let since = case.opened.opened_at;
-            let of = open.entry(key).or_insert(Open { count: 0, oldest: since });
-            of.count += 1;
-            of.oldest = of.oldest.min(since);
+        for kind in lanes.iter().flat_map(|lane| lane.book.census().kinds()) {
+            let key = (kind.policy.into(), kind.band, kind.state);
+            let of = open.entry(key).or_insert(Open { count: 0, oldest: kind.oldest });
+            of.count += kind.count;
+            of.oldest = of.oldest.min(kind.oldest);
         }
         // Of what was there before, zero is shown.
         for key in self.shown.keys() {
