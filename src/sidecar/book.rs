@@ -22,7 +22,7 @@ pub struct Closed {
     /// Its final state.
     pub state: State,
     /// When it was closed.
-    pub closed_at: Timestamp,
+    pub at: Timestamp,
     /// Commands that took effect: sent again, they do nothing.
     pub commands: Box<[CommandId]>,
 }
@@ -32,7 +32,7 @@ impl Slot {
     #[must_use]
     pub fn of(case: Case) -> Self {
         match case.closed_at {
-            Some(closed_at) => Self::Closed(Closed { state: case.state, closed_at, commands: case.commands.as_slice().into() }),
+            Some(at) => Self::Closed(Closed { state: case.state, at, commands: case.commands.as_slice().into() }),
             None => Self::Open(case),
         }
     }
@@ -110,7 +110,7 @@ impl CaseBook {
     fn acts_at(&self, slot: &Slot) -> Option<Timestamp> {
         match slot {
             Slot::Open(case) => case.deadline().map(|(at, _)| at),
-            Slot::Closed(closed) => Some(closed.closed_at.plus_millis(self.keep_closed_ms)),
+            Slot::Closed(closed) => Some(closed.at.plus_millis(self.keep_closed_ms)),
         }
     }
 

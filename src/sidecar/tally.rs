@@ -138,7 +138,7 @@ impl Tally {
                 }
                 Count::Claimed(band, age) => metrics.time_to_claim.with_label_values(&[band.as_str()]).observe(age.as_secs_f64()),
                 Count::Decided(band, age) => {
-                    metrics.time_to_decide.with_label_values(&[band.as_str()]).observe(age.as_secs_f64())
+                    metrics.time_to_decide.with_label_values(&[band.as_str()]).observe(age.as_secs_f64());
                 }
                 Count::Escalated(policy, band) => metrics.sla_escalations.with_label_values(&[&policy, band.as_str()]).inc(),
                 Count::Expired(policy, band) => metrics.cases_expired.with_label_values(&[&policy, band.as_str()]).inc(),
