@@ -49,11 +49,11 @@ described! {
     TRANSACTION_RECORDS "jidoka_transaction_input_records" ["role"] "Input records in a committed transaction.";
     TRANSACTION_ABORTS "jidoka_transaction_aborts_total" ["role", "reason"] "Transactions that were aborted; normal during rebalances.";
     REBUILDS "jidoka_client_rebuilds_total" ["role", "reason"] "Times that a worker made its Kafka clients anew.";
-    SOURCE_LAG "jidoka_source_lag_records" ["source", "partition"] "Input records not yet decided.";
+    SOURCE_LAG "jidoka_source_lag_records" ["source", "partition"] "Input records not yet decided; under the name of their topic, verdicts not yet applied.";
     DEAD_LETTERS "jidoka_dead_letters_total" ["source", "code"] "Input records that could not be read.";
     DUPLICATES "jidoka_duplicates_total" ["source", "kind"] "Events seen again within the window: with the same bytes, or conflicting.";
     RESTORE_DURATION "jidoka_restore_duration_seconds" ["role"] "Restoring state after an assignment.";
-    PARTITIONS_HELD "jidoka_partitions_held" ["role", "worker"] "Input partitions assigned to a worker.";
+    PARTITIONS_HELD "jidoka_partitions_held" ["role", "worker"] "Input partitions assigned to a worker; of a sidecar, lanes.";
     PARTITIONS_WAITING "jidoka_partitions_waiting" ["role"] "Input partitions that cannot go on until an operator acts.";
     POLICY_LOAD_FAILURES "jidoka_policy_load_failures_total" [] "Policy files that were refused.";
     RELOAD_REFUSED "jidoka_reload_refused" ["what"] "1 while the files of policies or schemas are refused as they are now, and older ones are in force.";

@@ -8,9 +8,12 @@ mod story;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jidoka::audit::verify::Damage;
+use jidoka::case::{Action, CaseReader, Command, CommandBounds, CommandsMax, Refusal, State};
 use jidoka::config::{self, KEYS, KeyDefault, Settings};
 use jidoka::event::{Decoder, Limits, Plan};
 use jidoka::policy::{FallbackReview, PolicySet};
+use jidoka::signature::PrivateKey;
 use jidoka::stream::topics::{Topic, TopicLayout};
 use jidoka::telemetry::metrics;
 
@@ -199,13 +202,60 @@ fn the_first_screen_is_one() {
 }
 
 #[test]
-fn the_example_event_is_one() {
+fn the_example_event_is_one_and_the_example_verdict_too() {
     let limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_fields: 1_000 };
     let mut decoder = Decoder::new(Arc::new(Plan::default()), limits);
-    for block in blocks_in("json") {
-        let event =
-            decoder.decode(block.trim_end().as_bytes()).unwrap_or_else(|unreadable| panic!("{}: {block}", unreadable.detail));
-        assert_eq!(event.event_id(), "loan-4711");
+    let [event, verdict] = <[String; 2]>::try_from(blocks_in("json").collect::<Vec<_>>()).expect("an event and a verdict");
+    let event = decoder.decode(event.trim_end().as_bytes()).unwrap_or_else(|unreadable| panic!("{}", unreadable.detail));
+    assert_eq!(event.event_id(), "loan-4711");
+    let bounds = CommandBounds { record_bytes: 65_536, text_bytes: 4_096 };
+    let command = Command::read(Some(verdict.as_bytes()), bounds).expect("a command");
+    let case = CaseReader::default().read(crate::examples::example("case.under-review.json").as_bytes(), None);
+    let step = case.expect("an example").judge(&command, CommandsMax(1_000)).expect("it may be");
+    assert_eq!(step.to, State::Rejected);
+}
+
+/// What verifying can find.
+const DAMAGE: [Damage; 14] = [
+    Damage::Unreadable,
+    Damage::ChangedByte,
+    Damage::Removed,
+    Damage::Inserted,
+    Damage::Swapped,
+    Damage::Forked,
+    Damage::CutTail,
+    Damage::Rewritten,
+    Damage::UnsignedHead,
+    Damage::IllegalTrail,
+    Damage::InputTwice,
+    Damage::Hole,
+    Damage::DispositionDisagrees,
+    Damage::CaseDisagrees,
+];
+
+/// What a table of the README has in its first column.
+fn first_column(heading: &str) -> Vec<&'static str> {
+    let table = README.split_once(&format!("\n\n{heading}\n")).unwrap_or_else(|| panic!("no table {heading}")).1;
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    rows.flat_map(|row| code_words(row.split('|').nth(1).expect("a row has columns"))).collect()
+}
+
+#[test]
+fn actions_refusals_and_damage_are_those_of_the_program() {
+    let actions = first_column("| action | what it does | who | it needs |");
+    assert_eq!(actions, Action::ALL.map(Action::as_str));
+    let refusals = first_column("| code | the command | what to do |");
+    assert_eq!(refusals, Refusal::ALL.map(Refusal::as_str));
+    let damage = first_column("| damage | what was found |");
+    assert_eq!(damage, DAMAGE.map(Damage::as_str));
+}
+
+/// A member that a review tool is told to read stands in every case.
+#[test]
+fn the_members_of_a_case_are_those_of_the_program() {
+    let [open, by_reference] = ["case.held.json", "case.held-by-reference.json"].map(crate::examples::example);
+    for member in first_column("| member | meaning |") {
+        assert!([&open, &by_reference].into_iter().any(|case| case.contains(&format!("\"{member}\":"))), "no {member}");
     }
 }
 
@@ -242,6 +292,28 @@ fn the_files_in_config_are_read() {
     let embedded = PolicySet::read(&embedded, &FallbackReview::default()).expect("good policies");
     let hashes = |set: &PolicySet| set.policies().iter().map(|policy| policy.hash).collect::<Vec<_>>();
     assert_eq!(hashes(&embedded), hashes(&policies), "`dev` runs other policies than those in config/");
+}
+
+/// The example's lines that begin with # and no space are settings that need something of the reader's: once it is there, they
+/// are read.
+#[test]
+fn what_is_switched_off_in_the_example_is_read_once_it_is_switched_on() {
+    let text = std::fs::read_to_string(repository().join("config/jidoka.yaml")).expect("the example");
+    let is_off = |line: &&str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' ') || rest.starts_with("  "));
+    assert!(text.lines().filter(is_off).count() > 5);
+    let on = text.lines().map(|line| if is_off(&line) { &line[1..] } else { line });
+    let files = [
+        ("config/jidoka.yaml", on.collect::<Vec<_>>().join("\n")),
+        ("config/heads.key", PrivateKey::of_secret(&[7; 32]).pem()),
+        ("config/policies/adult-income.yaml", files().remove(1).1),
+        ("schemas/registry/README.md", String::new()),
+    ];
+    let folder = written("readme-example", &files.map(|(name, text)| (name.to_owned(), text)));
+    let settings = Settings::load(Some(&folder.join("config/jidoka.yaml")), std::iter::empty());
+    let settings = settings.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(settings.audit_heads.is_some());
+    assert_eq!(settings.verdicts.keys.iter().count(), 1);
+    assert_eq!(settings.without_effect(), [""; 0]);
 }
 
 /// Writes `files` into a folder of their own.

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jidoka::telemetry::metrics::{ALL, COMMIT_AGE, DECISION_AGE, Described, TRANSACTION_DURATION, TRANSACTION_RECORDS};
+use jidoka::telemetry::metrics::{
+    ALL, COMMIT_AGE, DECISION_AGE, Described, TIME_TO_CLAIM, TIME_TO_DECIDE, TRANSACTION_DURATION, TRANSACTION_RECORDS,
+};
 
-const HISTOGRAMS: [Described; 4] = [DECISION_AGE, COMMIT_AGE, TRANSACTION_DURATION, TRANSACTION_RECORDS];
+const HISTOGRAMS: [Described; 6] =
+    [DECISION_AGE, COMMIT_AGE, TRANSACTION_DURATION, TRANSACTION_RECORDS, TIME_TO_CLAIM, TIME_TO_DECIDE];
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// What Prometheus adds to every series that it scrapes.
 const TARGET: [&str; 2] = ["job", "instance"];

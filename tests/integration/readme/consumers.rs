@@ -3,14 +3,18 @@
 //!
 //! What differs from the README: where Kafka is, the topic and the group, and that kcat ends at the topic's end (`-e`).
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
+use jidoka::case::{CaseReader, Command as Verdict, CommandBounds, CommandsMax, State};
+use jidoka::signature::{Cancelling, PrivateKey, SIGNATURE_HEADER, Signature, SpeaksFor, VerdictKey, VerdictKeys};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Headers as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use super::{blocks_in, written};
 use crate::kafka;
@@ -185,6 +189,50 @@ fn the_example_in_java_acts_on_each_event_once() {
     let mut command = Command::new(kafka::java());
     command.arg("-cp").arg(libs.join("*")).arg("LoanBooking.java").current_dir(&folder);
     assert_eq!(done_by(command, ends_with(DONE[3])), DONE);
+}
+
+/// What the example for a review tool writes is a command that may be, signed with the tool's key, in the case's lane.
+#[test]
+fn the_verdict_in_python_is_signed_and_counts() {
+    if !kafka::required() || !kafka::is_wanted("no-examples") {
+        return;
+    }
+    let topic = kafka::unique("readme-verdicts");
+    kafka::shared().create_topic(&topic, 3, &[]);
+    let found: Vec<String> = blocks_in("python").filter(|block| block.contains("jidoka.verdicts")).collect();
+    let [example] = found.try_into().expect("the README has one example that writes verdicts");
+    let example = example.replace("localhost:9092", kafka::shared().bootstrap()).replace("jidoka.verdicts", &topic);
+    let key = PrivateKey::of_secret(&[5; 32]);
+    let folder = written("readme-verdict", &[("verdict.py".to_owned(), example), ("desk.key".to_owned(), key.pem())]);
+    let case = crate::examples::example("case.held.json");
+    let mut command = python(&folder, "verdict.py");
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("python3 starts");
+    writeln!(child.stdin.take().expect("a pipe was asked for"), "{case}").expect("it reads the case");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}\n{HOW_TO_GET_IT}", String::from_utf8_lossy(&output.stderr));
+
+    let case = CaseReader::default().read(case.as_bytes(), None).expect("an example");
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka::shared().bootstrap()).set("group.id", &topic);
+    let consumer: BaseConsumer = config.create().expect("the settings are sound");
+    let mut lane = TopicPartitionList::new();
+    lane.add_partition_offset(&topic, case.opened.lane.partition(), Offset::Beginning).expect("a partition");
+    consumer.assign(&lane).expect("a topic that is there");
+    let record = consumer.poll(PATIENCE).expect("a verdict in the case's lane").expect("a record");
+    let value = record.payload().expect("a value");
+    let command = Verdict::read(Some(value), CommandBounds { record_bytes: 65_536, text_bytes: 4_096 }).expect("a command");
+    assert_eq!(record.key().map(String::from_utf8_lossy), Some(case.decision_id.to_string().into()));
+    assert_eq!(case.judge(&command, CommandsMax(1_000)).expect("it may be").to, State::Approved);
+    let keys = VerdictKeys::new(vec![VerdictKey {
+        id: "desk".to_owned(),
+        public: key.public(),
+        reviewers: SpeaksFor::All,
+        groups: SpeaksFor::All,
+        cancelling: Cancelling::Refused,
+    }]);
+    let headers = record.headers().expect("it is signed");
+    let signature = headers.iter().find(|header| header.key == SIGNATURE_HEADER).and_then(|header| header.value);
+    assert!(matches!(keys.check(signature, &topic, value), Signature::Good(_)));
 }
 
 /// Which band is read first when is a matter of time; that each is read, and what of it is shown, is not.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::{blocks_in, files, repository, written};
 use crate::kafka;
 
@@ -14,6 +16,9 @@ const TEST_COMMAND: &str = "tests/setup && cargo test";
 /// Ends never by itself, so that it gets an end here.
 const DEV_COMMAND: &str = "cargo run --release -- dev";
 const SOON: Duration = Duration::from_mins(1);
+/// The case that the README decides, in full and as a person types it; here it is one that is held.
+const CASE: &str = "925ab795168fdc48291233198923001a";
+const CASE_SHORT: &str = "925ab795";
 
 #[test]
 fn every_command_works() {
@@ -33,8 +38,11 @@ struct Story {
     folder: PathBuf,
     topic: String,
     prefix: String,
-    listen: String,
-    gate: Option<Child>,
+    /// Where the processes listen: those that say 8080 in the README, and 8081.
+    listen: [String; 2],
+    /// The gate, then the sidecar.
+    running: Vec<Child>,
+    case: Option<String>,
     played: u64,
 }
 
@@ -42,13 +50,16 @@ impl Story {
     fn begin() -> Self {
         let topic = kafka::unique("readme");
         kafka::shared().create_topic(&topic, 3, &[]);
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        // Both at once, so that they are two.
+        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let listen = free.map(|listener| listener.local_addr().expect("it listens").to_string());
         let mut story = Self {
             folder: PathBuf::new(),
             prefix: kafka::unique("readme") + ".",
             topic,
-            listen: free.to_string(),
-            gate: None,
+            listen,
+            running: Vec::new(),
+            case: None,
             played: 0,
         };
         let files: Vec<_> = files().into_iter().map(|(name, text)| (name, story.here(&text))).collect();
@@ -57,26 +68,37 @@ impl Story {
         story
     }
 
-    /// `text` with this test's broker, topic and port.
+    /// `text` with this test's broker, topic, ports and case.
     fn here(&self, text: &str) -> String {
         text.replace("localhost:9092", kafka::shared().bootstrap())
             .replace("topic: inference", &format!("topic: {}", self.topic))
             .replace("--topic inference", &format!("--topic {}", self.topic))
-            .replace("127.0.0.1:8080", &self.listen)
-            .replace("localhost:8080", &self.listen)
+            .replace("127.0.0.1:8080", &self.listen[0])
+            .replace("localhost:8080", &self.listen[0])
+            .replace("127.0.0.1:8081", &self.listen[1])
+            .replace("localhost:8081", &self.listen[1])
+            .replace(CASE, self.case.as_deref().unwrap_or(CASE))
+            .replace(CASE_SHORT, self.case.as_deref().unwrap_or(CASE_SHORT))
     }
 
     fn line(&mut self, line: &str) {
+        if line.contains(CASE_SHORT) && self.case.is_none() {
+            self.case = Some(self.held());
+        }
         let here = self.here(line);
         match line {
             TEST_COMMAND => (),
             DEV_COMMAND => self.succeeds("jidoka dev --once 30 --rate 100"),
-            _ if line.starts_with("jidoka run ") => {
-                let gate = self.shell(&format!("exec {here}")).spawn().expect("bash starts");
-                assert!(self.gate.replace(gate).is_none(), "the README runs one gate");
+            _ if line.contains("jidoka run ") => {
+                // The settings before it are the shell's.
+                let process = self.shell(&here.replace("jidoka run ", "exec jidoka run ")).spawn().expect("bash starts");
+                self.running.push(process);
             }
             _ if line.starts_with("curl -s ") => self.answers(&here["curl -s ".len()..]),
             _ => {
+                if line.starts_with("cp heads.jsonl ") {
+                    self.await_heads();
+                }
                 self.succeeds(&here);
                 if let Some((_, limit)) = line.split_once("jidoka produce ").and_then(|(_, rest)| rest.split_once("--limit ")) {
                     self.played = limit.parse().expect("a number of events");
@@ -117,21 +139,47 @@ impl Story {
         }
     }
 
-    /// The gate that the README runs ends as the README says.
+    /// A case that ann of underwriting may decide at once.
+    fn held(&self) -> String {
+        let output = self.shell("jidoka case list --output json --limit 10000").stdout(Stdio::piped()).output();
+        let listed = String::from_utf8(output.expect("bash starts").stdout).expect("JSON is text");
+        let mut cases = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("a case a line"));
+        let is_plain = |case: &Value| {
+            let may_be_seen = !case["why"].as_str().expect("a reason").starts_with("(blind");
+            case["groups"] == serde_json::json!(["underwriting"]) && may_be_seen
+        };
+        let case = cases.find(is_plain).unwrap_or_else(|| panic!("nothing is held for underwriting:\n{listed}"));
+        case["decision_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Heads are written every so often.
+    fn await_heads(&self) {
+        let until = Instant::now() + SOON;
+        while !self.folder.join("heads.jsonl").exists() {
+            assert!(Instant::now() < until, "no heads are written");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What the README runs ends as the README says.
     fn end(mut self) {
-        let mut gate = self.gate.take().expect("the README runs a gate");
-        let asked = Command::new("kill").args(["-TERM", &gate.id().to_string()]).status().expect("there is a kill command");
-        assert!(asked.success() && gate.wait().expect("it can be waited for").success());
+        assert_eq!(self.running.len(), 2, "the README runs a gate and a sidecar");
+        for mut process in self.running.drain(..) {
+            let asked =
+                Command::new("kill").args(["-TERM", &process.id().to_string()]).status().expect("there is a kill command");
+            assert!(asked.success() && process.wait().expect("it can be waited for").success());
+        }
         assert!(self.played > 0, "the README plays events");
+        assert!(self.case.is_some(), "the README decides a case");
     }
 }
 
 impl Drop for Story {
     fn drop(&mut self) {
-        if let Some(gate) = &mut self.gate {
+        for process in &mut self.running {
             // It may have ended by itself, which is why the test failed.
-            drop(gate.kill());
-            drop(gate.wait());
+            drop(process.kill());
+            drop(process.wait());
         }
     }
 }
