@@ -1,6 +1,9 @@
-//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate, real events.
+//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate and sidecar, real events,
+//! and a simulated crew of reviewers.
 
+mod asked;
 mod ground;
+mod line;
 mod screen;
 mod view;
 mod why;
@@ -9,6 +12,7 @@ use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -18,6 +22,7 @@ use super::run::{Ended, GateRole, Plan, Roles, Running, TopicCheck, client_setti
 use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
 use crate::dev::POLICIES;
+use crate::dev::crew::{PEOPLE, review};
 use crate::dev::player::{Score, play};
 use crate::dev::summary::Summary;
 use crate::dev::watcher::{Course, News, watch};
@@ -25,6 +30,7 @@ use crate::document::Problem;
 use crate::event::Schemas;
 use crate::policy::PolicySet;
 use crate::stream::ClientConfig;
+use crate::stream::client::ClientSettings;
 use crate::stream::topics::Role;
 use crate::telemetry::health::Health;
 use crate::telemetry::logs::{self, LogLines};
@@ -45,13 +51,20 @@ const MOCK_RATE_MAX: u32 = 200;
 #[derive(Args, Debug)]
 #[command(
     after_help = "By default the broker is librdkafka's mock broker in this process: it is not exactly-once, and nothing is kept. It
-shows what jidoka does, not what it guarantees. --real and --bootstrap run the gate as in production. A Kafka that wants a
-login is for `jidoka run`.
+shows what jidoka does, not what it guarantees. --real and --bootstrap run gate and sidecar as in production. A Kafka that
+wants a login is for `jidoka run`.
 
 The events are real: UCI Adult (Becker, Kohavi 1996) and UCI Default of Credit Card Clients (Yeh 2009), both CC BY 4.0. Of
 every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule.
 
-On a terminal it is drawn; ? shows the keys. Elsewhere, or with --plain, it prints lines.
+What is held is reviewed by a small simulated crew: amira, jonas and mei, and rosa, who leads. They claim the urgent cases
+first, read, now and then write a comment or hand a case up, and approve or reject, by verdicts like those of any review
+tool; the more is open, the faster they are. --no-crew leaves the cases to you. Nobody's key is asked for here
+(`verdicts.unsigned: allow`).
+
+On a terminal it is drawn; ? shows the keys, and Enter opens a case with its trail. Elsewhere, or with --plain, it prints
+lines, and reads lines from standard input: `case ID` prints the trail of one of the last 500 cases, by its event's id or by
+the beginning of its decision's id, four letters or more.
 
 Exit codes: 0 ended as asked; 1 it failed; 2 wrong usage.
 
@@ -60,7 +73,9 @@ Examples:
   jidoka dev --real                                    # an Apache Kafka, after tests/setup
   jidoka dev --bootstrap localhost:9092                # yours, with topics jidoka-dev-<number>.*
   jidoka dev --once 200 --rate 100
-  jidoka dev --output json | jq 'select(.type == \"held\")'"
+  jidoka dev --no-crew                                 # nobody reviews; the cases stay open
+  jidoka dev --output json | jq 'select(.type == \"held\")'
+  jidoka dev --output json | jq 'select(.type == \"rejected\") | {event_id, by, reason}'"
 )]
 pub struct DevArgs {
     /// Start the Apache Kafka that tests/setup fetched (Java 17 or newer), and remove it at the end
@@ -75,6 +90,9 @@ pub struct DevArgs {
     /// Events a second; the mock broker takes 200 at most
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     rate: u32,
+    /// Simulate no reviewers: what is held stays open
+    #[arg(long)]
+    no_crew: bool,
     /// Where /metrics, /healthz and /readyz are served; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: std::net::SocketAddr,
@@ -87,6 +105,13 @@ pub struct DevArgs {
     /// Write what the view shows at the end as an SVG, and draw nothing on the terminal
     #[arg(long, value_name = "FILE", hide = true, requires = "once")]
     picture: Option<PathBuf>,
+}
+
+impl DevArgs {
+    /// Names of the simulated reviewers.
+    fn crew(&self) -> Vec<&'static str> {
+        if self.no_crew { Vec::new() } else { PEOPLE.iter().map(|person| person.name).collect() }
+    }
 }
 
 /// Runs the command.
@@ -136,17 +161,18 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
     let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
-    let roles = Roles { gate: Some(gate), sidecar: None };
+    let roles = Roles { gate: Some(gate), sidecar: Some(()) };
     let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
-    let lines = Lines::new(args.output, Arc::clone(&stop));
-    let start =
-        Start { ground: &ground, metrics: format!("http://{}/metrics", gate.address()), policies: &names, rate: args.rate };
+    let lines = Arc::new(Lines::new(args.output, Arc::clone(&stop)));
+    let metrics = format!("http://{}/metrics", gate.address());
+    let start = Start { ground: &ground, metrics, policies: &names, rate: args.rate, crew: args.crew() };
     let view = (drawn == Drawn::OnTerminal || args.picture.is_some()).then(|| View::new(about(&start)));
     if drawn == Drawn::Nowhere {
         lines.start(&start);
+        asked::listen(&lines).map_err(|error| cannot_start(&error))?;
     }
-    let audience = Audience { lines: (drawn == Drawn::Nowhere).then_some(&lines), view: view.as_ref() };
+    let audience = Audience { lines: (drawn == Drawn::Nowhere).then_some(&*lines), view: view.as_ref() };
     let course = Course::new(stop);
     let health = Arc::clone(gate.health());
     let sources = Sources { course: &course, health: &health, commit_age, logs };
@@ -170,6 +196,8 @@ fn about(start: &Start<'_>) -> About {
         metrics: start.metrics.clone(),
         policies: start.policies.to_vec(),
         rate: start.rate,
+        crew: start.crew.iter().map(|name| (*name).to_owned()).collect(),
+        elsewhere: start.ground.case_command("ID"),
     }
 }
 
@@ -210,6 +238,8 @@ fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
         ("SOURCES", &source),
         ("GATE__WORKERS", "1"),
         ("API__LISTEN", &listen),
+        // Nobody's key is known here: everybody's word counts.
+        ("VERDICTS__UNSIGNED", "allow"),
     ];
     if ground.check == TopicCheck::MockBroker {
         // The mock broker answers a fetch that found nothing only when its time is over, not when something comes.
@@ -229,7 +259,7 @@ fn wrong(problems: &[Problem]) -> Ended {
     Ended { exit: Exit::Usage, sentence: sentences.join("\n") }
 }
 
-/// One run of player, gate and watcher.
+/// One run of player, gate, sidecar, crew and watcher.
 struct Run<'r> {
     args: &'r DevArgs,
     settings: &'r Settings,
@@ -258,11 +288,11 @@ impl Run<'_> {
         })
     }
 
-    /// Lets player, gate and watcher run until one of them ends; then ends the others.
-    fn until_one_ends(&self, gate: Running) -> Result<Summary, Ended> {
+    /// Lets player, roles, crew and watcher run until one of them ends; then ends the others.
+    fn until_one_ends(&self, roles: Running) -> Result<Summary, Ended> {
         let course = self.course;
-        let health = Arc::clone(gate.health());
-        let clients = client_settings(self.settings, Role::Gate);
+        let health = Arc::clone(roles.health());
+        let clients = client_settings(self.settings, Role::Reviewer);
         let topics = self.ground.watched();
         std::thread::scope(|scope| {
             let watcher = thread("watcher").spawn_scoped(scope, || {
@@ -276,32 +306,44 @@ impl Run<'_> {
                 course.end_unless(played.is_ok());
                 played.map_err(failed)
             });
-            let ended = gate.wait(&course.stop);
+            let crew = thread("crew").spawn_scoped(scope, || {
+                let reviewed = if self.args.no_crew { Ok(()) } else { self.review(&clients) };
+                course.end_unless(reviewed.is_ok());
+                reviewed.map_err(failed)
+            });
+            let ended = roles.wait(&course.stop);
             course.gate_ended.store(true, Ordering::Release);
             course.end();
-            let player = player
-                .map_err(|error| cannot_start(&error))?
-                .join()
-                .unwrap_or_else(|_| Err(failed("The player panicked.".to_owned())));
-            let watcher = watcher
-                .map_err(|error| cannot_start(&error))?
-                .join()
-                .unwrap_or_else(|_| Err(failed("The watcher panicked.".to_owned())));
-            ended.and(player).and(watcher)
+            let (player, crew) = (joined(player, "player"), joined(crew, "crew"));
+            ended.and(player).and(crew).and(joined(watcher, "watcher"))
         })
     }
 
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.settings.kafka.bootstrap_servers());
+        client
+    }
+
+    fn review(&self, clients: &ClientSettings) -> Result<(), String> {
+        review(clients, &self.client(), &self.ground.workplace(), &self.course.stop)
+    }
+
     fn play(&self, health: &Health) -> Result<(), String> {
-        let mut producer = ClientConfig::new();
-        producer.set("bootstrap.servers", self.settings.kafka.bootstrap_servers());
         until_ready(health, &self.course.stop)?;
         self.audience.ready();
-        play(&producer, Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once }, self.course)
+        play(&self.client(), Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once }, self.course)
     }
 }
 
 fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned())
+}
+
+/// What a thread ended with; its scope waits for it in any case.
+fn joined<T>(thread: std::io::Result<ScopedJoinHandle<'_, Result<T, Ended>>>, name: &str) -> Result<T, Ended> {
+    let thread = thread.map_err(|error| cannot_start(&error))?;
+    thread.join().unwrap_or_else(|_| Err(failed(format!("The {name} panicked."))))
 }
 
 fn cannot_start(error: &std::io::Error) -> Ended {
@@ -315,7 +357,7 @@ fn until_ready(health: &Health, stop: &AtomicBool) -> Result<(), String> {
         if Instant::now() > until {
             let reasons: Vec<String> =
                 health.readiness().reasons.iter().map(|reason| format!("{}: {}", reason.what, reason.why)).collect();
-            return Err(format!("The gate was not ready within {} s: {}", READY_WITHIN.as_secs(), reasons.join("; ")));
+            return Err(format!("Gate and sidecar were not ready within {} s: {}", READY_WITHIN.as_secs(), reasons.join("; ")));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

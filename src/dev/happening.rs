@@ -1,9 +1,15 @@
-//! What the records of `audit`, `reviews` and `dead-letters` say, as far as somebody who looks on wants to know it.
+//! What the records of `audit`, `reviews`, `cases` and `dead-letters` say, as far as somebody who looks on wants to know it.
+
+mod change;
+mod words;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::identity::Timestamp;
+
+pub use change::{Before, Change, Refused};
+pub use words::{Words, words};
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,17 +22,40 @@ pub enum Happening {
     Held(Held),
     /// A dead letter: a record could not be read.
     DeadLetter(DeadLetter),
+    /// An audit entry: the sidecar changed a case.
+    Changed(Change),
+    /// An audit entry: the sidecar refused a command.
+    Refused(Refused),
+    /// A record of a case: what people wrote about it, of which the trail has only the hash.
+    Wrote(Words),
 }
 
 /// Of a DECIDED entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Decided {
+    /// The case that it opens; none where it was released.
+    pub opens: Option<Opens>,
     /// Whether it was held.
     pub outcome: Outcome,
     /// Ids of what held it.
     pub findings: Vec<String>,
     /// Append time of the event to its decision, in milliseconds.
     pub age_ms: Option<u64>,
+}
+
+/// The case that a decision opens.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Opens {
+    /// The decision.
+    pub decision_id: String,
+    /// The producer's id, where it could be read.
+    pub event_id: Option<String>,
+    /// When it was decided.
+    pub at: String,
+    /// How urgent it is.
+    pub band: String,
+    /// The same as a number, 0 to 100.
+    pub score: f64,
 }
 
 /// What was decided.
@@ -122,11 +151,23 @@ const ORIGINAL_BYTES_MAX: usize = 16 * 1024;
 #[derive(Deserialize)]
 struct Entry {
     kind: String,
+}
+
+#[derive(Deserialize)]
+struct DecidedEntry {
+    decision_id: String,
+    event_id: Option<String>,
     at: String,
-    outcome: Option<Outcome>,
-    #[serde(default)]
+    outcome: Outcome,
     triggers: Vec<EntryTrigger>,
     input: EntryInput,
+    priority: EntryPriority,
+}
+
+#[derive(Deserialize)]
+struct EntryPriority {
+    score: f64,
+    band: String,
 }
 
 #[derive(Deserialize)]
@@ -145,21 +186,28 @@ struct EntryInput {
 /// # Errors
 /// Where it is not an audit entry.
 pub fn audit(value: &[u8]) -> serde_json::Result<Option<Happening>> {
-    let entry: Entry = serde_json::from_slice(value)?;
-    Ok(match (entry.kind.as_str(), entry.outcome) {
-        ("DECIDED", Some(outcome)) => {
-            let is_finding = |trigger: &EntryTrigger| ["hit", "error", "timeout"].contains(&trigger.result.as_str());
-            let age_ms = entry.input.appended_at.as_deref().and_then(|appended_at| age_ms(appended_at, &entry.at));
-            let findings = entry.triggers.into_iter().filter(is_finding).map(|trigger| trigger.id).collect();
-            Some(Happening::Decided(Decided { outcome, findings, age_ms }))
-        }
-        ("DUPLICATE", _) => Some(Happening::Duplicate(serde_json::from_slice(value)?)),
-        _ => None,
+    let Entry { kind } = serde_json::from_slice(value)?;
+    Ok(match kind.as_str() {
+        "DECIDED" => Some(Happening::Decided(decided(serde_json::from_slice(value)?))),
+        "DUPLICATE" => Some(Happening::Duplicate(serde_json::from_slice(value)?)),
+        "REFUSED" => Some(Happening::Refused(Refused::read(value)?)),
+        kind => Change::read(kind, value)?.map(Happening::Changed),
     })
 }
 
-fn age_ms(appended_at: &str, at: &str) -> Option<u64> {
-    let age = Timestamp::parse(at)?.0 - Timestamp::parse(appended_at)?.0;
+fn decided(entry: DecidedEntry) -> Decided {
+    let is_finding = |trigger: &EntryTrigger| ["hit", "error", "timeout"].contains(&trigger.result.as_str());
+    let age_ms = entry.input.appended_at.as_deref().and_then(|appended_at| age_ms(appended_at, &entry.at));
+    let findings = entry.triggers.into_iter().filter(is_finding).map(|trigger| trigger.id).collect();
+    let EntryPriority { score, band } = entry.priority;
+    let opens = Opens { decision_id: entry.decision_id, event_id: entry.event_id, at: entry.at, band, score };
+    let opens = (entry.outcome == Outcome::Held).then_some(opens);
+    Decided { opens, outcome: entry.outcome, findings, age_ms }
+}
+
+/// Milliseconds from one time to another.
+pub(super) fn age_ms(from: &str, to: &str) -> Option<u64> {
+    let age = Timestamp::parse(to)?.0 - Timestamp::parse(from)?.0;
     // Two clocks may disagree by a little; nothing is decided before it was sent.
     Some(u64::try_from(age).unwrap_or(0))
 }
@@ -196,9 +244,18 @@ mod tests {
 
     #[test]
     fn entries_are_read_by_their_kind() {
-        let decided = br#"{"kind":"DECIDED","at":"2026-01-05T10:00:00.250Z","outcome":"HELD","input":{"appended_at":"2026-01-05T10:00:00.200Z"},
+        let decided = br#"{"decision_id":"d","event_id":null,"kind":"DECIDED","at":"2026-01-05T10:00:00.250Z","outcome":"HELD",
+            "input":{"appended_at":"2026-01-05T10:00:00.200Z"},"priority":{"score":70.5,"band":"high"},
             "triggers":[{"id":"a","result":"hit"},{"id":"b","result":"miss"},{"id":"c","result":"error"}]}"#;
-        let expected = Decided { outcome: Outcome::Held, findings: vec!["a".to_owned(), "c".to_owned()], age_ms: Some(50) };
+        let opens = Opens {
+            decision_id: "d".to_owned(),
+            event_id: None,
+            at: "2026-01-05T10:00:00.250Z".to_owned(),
+            band: "high".to_owned(),
+            score: 70.5,
+        };
+        let findings = vec!["a".to_owned(), "c".to_owned()];
+        let expected = Decided { opens: Some(opens), outcome: Outcome::Held, findings, age_ms: Some(50) };
         assert_eq!(audit(decided).unwrap(), Some(Happening::Decided(expected)));
 
         let gap = br#"{"kind":"GAP","at":"2026-01-05T10:00:00.250Z","input":{"first_offset":0}}"#;

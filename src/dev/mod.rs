@@ -1,14 +1,19 @@
-//! What `jidoka dev` shows: real events are played into a broker, a gate decides them, a watcher says what became of them.
+//! What `jidoka dev` shows: real events are played into a broker, a gate decides them, a crew reviews what is held, a sidecar
+//! applies their verdicts, a watcher says what became of it all.
 //!
 //! ```text
-//! events ─→ player ─→ (input topic ─→ gate ─→ audit, reviews, dead-letters) ─→ watcher ─→ happenings, summary
-//! (embedded data)                                                        (as any review tool would)
+//! events ─→ player ─→ (input ─→ gate ─→ audit, reviews, dead-letters, cases) ─→ watcher ─→ happenings, summary, cases
+//! (embedded data)                                                    └─→ crew
+//!                     (verdicts ─→ sidecar ─→ audit, cases) ←───────────────┘
 //! ```
 //!
-//! The gate in the middle is production's, with the policies of `config/policies/`. The watcher knows nothing that any review
-//! tool could not read from the topics.
+//! The gate and the sidecar in the middle are production's, with the policies of `config/policies/`. Watcher and crew know
+//! and do nothing that any review tool could not, by the topics alone.
 
 pub mod ages;
+pub mod cases;
+pub mod crew;
+pub mod docket;
 pub mod events;
 pub mod happening;
 pub mod kafka;

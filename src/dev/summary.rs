@@ -1,10 +1,15 @@
 //! Counts of what happened.
 
+mod cases;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::dev::happening::{Happening, Outcome};
+
+pub use cases::CaseCounts;
+use cases::CaseTally;
 
 /// Bands, the most urgent first.
 pub const BANDS: [&str; 4] = ["critical", "high", "normal", "low"];
@@ -13,7 +18,7 @@ pub const BANDS: [&str; 4] = ["critical", "high", "normal", "low"];
 const AGE_MS_MAX: usize = 60_000;
 
 /// All that was seen so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Summary {
     released: u64,
     held: u64,
@@ -23,8 +28,25 @@ pub struct Summary {
     findings: BTreeMap<String, u64>,
     duplicates: u64,
     dead_letters: u64,
-    /// How many decisions had an age of so many milliseconds.
-    ages: Vec<u64>,
+    ages: Histogram,
+    cases: CaseTally,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            released: 0,
+            held: 0,
+            shown: 0,
+            unreadable: 0,
+            bands: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            duplicates: 0,
+            dead_letters: 0,
+            ages: Histogram::new(1, AGE_MS_MAX),
+            cases: CaseTally::default(),
+        }
+    }
 }
 
 /// The counts as JSON.
@@ -48,15 +70,17 @@ pub struct Counts<'s> {
     pub dead_letters: u64,
     /// Append time of an event to its decision.
     pub age_ms: Ages,
+    /// What became of the cases of those that were held.
+    pub cases: CaseCounts<'s>,
 }
 
 /// Ages in milliseconds; null before the first decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Ages {
     /// Half were younger.
-    pub p50: Option<usize>,
+    pub p50: Option<u64>,
     /// All but one in a hundred were younger.
-    pub p99: Option<usize>,
+    pub p99: Option<u64>,
 }
 
 impl Summary {
@@ -73,9 +97,10 @@ impl Summary {
                     count(&mut self.findings, finding);
                 }
                 if let Some(age_ms) = decided.age_ms {
-                    let place = usize::try_from(age_ms).unwrap_or(AGE_MS_MAX).min(AGE_MS_MAX);
-                    self.ages.resize(self.ages.len().max(place + 1), 0);
-                    self.ages[place] += 1;
+                    self.ages.add(age_ms);
+                }
+                if let Some(opens) = &decided.opens {
+                    self.cases.opened(opens);
                 }
             }
             Happening::Duplicate(_) => self.duplicates += 1,
@@ -84,6 +109,9 @@ impl Summary {
                 count(&mut self.bands, &held.band);
             }
             Happening::DeadLetter(_) => self.dead_letters += 1,
+            Happening::Changed(change) => self.cases.changed(change),
+            Happening::Refused(_) => self.cases.refused(),
+            Happening::Wrote(_) => {}
         }
     }
 
@@ -105,21 +133,48 @@ impl Summary {
             findings: &self.findings,
             duplicates: self.duplicates,
             dead_letters: self.dead_letters,
-            age_ms: Ages { p50: self.age_ms(0.5), p99: self.age_ms(0.99) },
+            age_ms: self.ages.ages(),
+            cases: self.cases.counts(),
         }
     }
 
     fn decided(&self) -> u64 {
         self.released + self.held + self.duplicates
     }
+}
 
-    /// The smallest age that at least this part of the decisions did not exceed.
-    fn age_ms(&self, part: f64) -> Option<usize> {
-        let all: u64 = self.ages.iter().sum();
-        let mut below = 0;
-        self.ages.iter().position(|count| {
+/// How often a time was so long, in steps; what is longer than all of them counts as the last.
+#[derive(Clone, Debug)]
+struct Histogram {
+    step_ms: u64,
+    steps_max: usize,
+    counts: Vec<u64>,
+}
+
+impl Histogram {
+    const fn new(step_ms: u64, steps_max: usize) -> Self {
+        Self { step_ms, steps_max, counts: Vec::new() }
+    }
+
+    fn add(&mut self, age_ms: u64) {
+        let place = usize::try_from(age_ms / self.step_ms).unwrap_or(self.steps_max).min(self.steps_max);
+        self.counts.resize(self.counts.len().max(place + 1), 0);
+        self.counts[place] += 1;
+    }
+
+    fn ages(&self) -> Ages {
+        Ages { p50: self.quantile(0.5), p99: self.quantile(0.99) }
+    }
+
+    /// The smallest time, in milliseconds, that at least this part of them did not exceed.
+    fn quantile(&self, part: f64) -> Option<u64> {
+        let all: u64 = self.counts.iter().sum();
+        let (mut below, mut ms) = (0, 0);
+        self.counts.iter().find_map(|count| {
             below += count;
-            below > 0 && below as f64 >= all as f64 * part
+            let step = ms;
+            ms += self.step_ms;
+            (below > 0 && below as f64 >= all as f64 * part).then_some(step)
         })
     }
 }
@@ -140,7 +195,7 @@ mod tests {
 
     fn decided(outcome: Outcome, finding: &str, age_ms: u64) -> Happening {
         let findings = if finding.is_empty() { Vec::new() } else { vec![finding.to_owned()] };
-        Happening::Decided(Decided { outcome, findings, age_ms: Some(age_ms) })
+        Happening::Decided(Decided { opens: None, outcome, findings, age_ms: Some(age_ms) })
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub struct Entry {
     pub decision_id: Option<String>,
     /// What it records.
     pub kind: String,
+    /// Its number in the decision's trail; none for an entry that is in no trail.
+    pub seq: Option<u64>,
+    /// Hash of the trail's entry before.
+    pub prev: Option<String>,
     /// Where it lies: topic/partition and offset.
     pub place: String,
     /// Its bytes.
@@ -69,6 +73,10 @@ struct Parsed {
     kind: String,
     #[serde(default)]
     decision_id: Option<String>,
+    #[serde(default)]
+    seq: Option<u64>,
+    #[serde(default)]
+    prev: Option<String>,
     chain: Link,
 }
 
@@ -85,11 +93,11 @@ impl Trail {
     /// Where it is not an audit entry.
     pub fn read(&mut self, record: &Incoming<'_>) -> serde_json::Result<Entry> {
         let stored = record.value.unwrap_or_default();
-        let Parsed { kind, decision_id, chain } = serde_json::from_slice(stored)?;
+        let Parsed { kind, decision_id, seq, prev, chain } = serde_json::from_slice(stored)?;
         let header_hash = String::from_utf8_lossy(record.headers.get("jidoka-hash").unwrap_or_default()).into_owned();
         let place = format!("{}/{} at offset {}", record.topic, record.partition, record.offset);
         let follows = self.follows(&chain);
-        let entry = Entry { decision_id, kind, place, stored: stored.to_vec(), header_hash, chain, follows };
+        let entry = Entry { decision_id, kind, seq, prev, place, stored: stored.to_vec(), header_hash, chain, follows };
         self.heads.insert(entry.chain.id.clone(), (entry.chain.n, entry.hash()));
         Ok(entry)
     }

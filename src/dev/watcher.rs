@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::dev::docket::Docket;
 use crate::dev::events::Extra;
 use crate::dev::happening::{self, Happening};
 use crate::dev::summary::{Counts, Summary};
@@ -28,6 +29,8 @@ pub struct Watched {
     pub audit: (String, i32),
     /// The review feed.
     pub reviews: (String, i32),
+    /// The cases, for what people write.
+    pub cases: (String, i32),
     /// Dead letters.
     pub dead_letters: (String, i32),
 }
@@ -104,10 +107,17 @@ pub enum News<'w> {
 /// # Errors
 /// Where the topics cannot be read.
 pub fn watch(clients: &ClientSettings, topics: &Watched, course: &Course, tell: &dyn Fn(&News<'_>)) -> Result<Summary, Fault> {
-    let Watched { audit, reviews, dead_letters } = topics;
-    let looked_at = [audit, reviews, dead_letters].map(|(name, partitions)| (name.as_str(), *partitions));
+    let Watched { audit, reviews, cases, dead_letters } = topics;
+    let looked_at = [audit, reviews, cases, dead_letters].map(|(name, partitions)| (name.as_str(), *partitions));
     let onlooker = Onlooker::open(clients, looked_at)?;
-    let mut watcher = Watcher { topics, tell, trail: Trail::default(), summary: Summary::default(), seen: Seen::default() };
+    let mut watcher = Watcher {
+        topics,
+        tell,
+        trail: Trail::default(),
+        docket: Docket::default(),
+        summary: Summary::default(),
+        seen: Seen::default(),
+    };
     let (mut last_came, mut last_summed) = (Instant::now(), Instant::now());
     loop {
         let played_all = course.played_all.load(Ordering::Acquire);
@@ -130,6 +140,7 @@ struct Watcher<'w> {
     topics: &'w Watched,
     tell: &'w dyn Fn(&News<'_>),
     trail: Trail,
+    docket: Docket,
     summary: Summary,
     seen: Seen,
 }
@@ -145,16 +156,30 @@ impl Watcher<'_> {
         if record.topic == self.topics.audit.0 {
             (self.tell)(&News::Stored(&self.trail.read(record)?));
         }
-        // The mock broker shows what was aborted, so that what is sent again would be seen twice.
-        let id = record.headers.get("jidoka-decision-id").unwrap_or_default();
-        if !self.seen.is_new([record.topic.as_bytes(), b"/", id].concat()) {
+        if !self.is_new(record) {
             return Ok(());
         }
-        if let Some(happening) = self.read(record)? {
+        if let Some(mut happening) = self.read(record)? {
+            match &mut happening {
+                Happening::Decided(decided) => decided.opens.iter().for_each(|opens| self.docket.opened(opens)),
+                Happening::Changed(change) => self.docket.changed(change),
+                _ => {}
+            }
             self.summary.add(&happening);
             (self.tell)(&News::Happened(&happening));
         }
         Ok(())
+    }
+
+    /// The mock broker shows what was aborted, so that what is sent again would be seen twice. An entry is known by its key; the
+    /// review feed has a case again when it was handed up, and the cases have it at every change, which is no news.
+    fn is_new(&mut self, record: &Incoming<'_>) -> bool {
+        if record.topic == self.topics.cases.0 {
+            return true;
+        }
+        let id = record.headers.get("jidoka-decision-id");
+        let id = if record.topic == self.topics.audit.0 { record.key } else { id };
+        self.seen.is_new([record.topic.as_bytes(), b"/", id.unwrap_or_default()].concat())
     }
 
     fn read(&self, record: &Incoming<'_>) -> serde_json::Result<Option<Happening>> {
@@ -163,6 +188,9 @@ impl Watcher<'_> {
             happening::audit(value)
         } else if record.topic == self.topics.reviews.0 {
             happening::review(value).map(Some)
+        } else if record.topic == self.topics.cases.0 {
+            // A record without a value says that a case is gone.
+            Ok(if value.is_empty() { None } else { happening::words(value)?.map(Happening::Wrote) })
         } else {
             Ok(Some(happening::dead_letter(record.appended_at, value, |name| record.headers.get(name))))
         }

@@ -1,6 +1,7 @@
 //! `jidoka dev`, as somebody runs it who has just cloned the repository.
 
 mod brokers;
+mod crew;
 mod view;
 
 use std::io::{BufRead, BufReader};
@@ -60,6 +61,7 @@ fn two_at_once_decide_everything_alike_and_say_why() {
         assert_eq!((count(summary, "dead_letters"), of_type("dead-letter").len()), (4, 4));
         assert_eq!(usize::try_from(count(summary, "held")), Ok(held.len()));
         assert_eq!(sum(&summary["bands"]), count(summary, "held"));
+        assert_eq!(count(&summary["cases"], "opened"), count(summary, "held"));
         assert_eq!((count(&summary["findings"], "unreadable"), count(&summary["findings"], "conflicting-duplicate")), (4, 4));
         assert!(count(&summary["findings"], "low-confidence") > 0 && count(summary, "released") > 100);
         let mandatory = ["large-amount", "large-limit", "upstream-bias-flag", "overdue-but-released"];

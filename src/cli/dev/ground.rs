@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::run::{Ended, TopicCheck};
 use super::super::terminal::{Exit, note};
 use super::{DevArgs, failed};
+use crate::dev::crew::Workplace;
 use crate::dev::kafka::Kafka;
 use crate::dev::watcher::Watched;
 use crate::stream::ClientConfig;
@@ -62,6 +63,12 @@ impl Ground {
     }
 
     /// All topics are made before any client connects.
+    ///
+    /// The mock broker compacts nothing and deletes by size alone: of each partition it keeps the last 5 MiB. At 20 events a
+    /// second `audit` comes to that after ten minutes or so and `cases` after about twenty, and from then on their oldest
+    /// records go. Nobody here notices: gate and sidecar keep what they need in memory, and whoever follows reads what was
+    /// written a moment ago. Only a restore after a fault would miss cases that were opened before and are still open; their
+    /// commands would then be refused as `unknown-case`. That is one more reason why the mock broker is for looking only.
     fn mock() -> Result<(Self, Running), Ended> {
         let layout = TopicLayout { replication: 1, ..TopicLayout::default() };
         let own: Vec<(String, i32)> = Topic::ALL.iter().map(|topic| of(*topic, &layout)).collect();
@@ -73,7 +80,7 @@ impl Ground {
             input: SOURCE.to_owned(),
             check: TopicCheck::MockBroker,
             broker: "librdkafka's mock broker in this process".to_owned(),
-            means: "not exactly-once, and nothing is kept; for that: --real, or --bootstrap HOST:PORT".to_owned(),
+            means: "not exactly-once, nothing is kept; for that: --real, or --bootstrap HOST:PORT".to_owned(),
             stays: None,
         };
         Ok((ground, Running::Mock(broker)))
@@ -120,12 +127,28 @@ impl Ground {
         Ok((ground, Running::Yours))
     }
 
+    /// Where the crew works.
+    #[must_use]
+    pub fn workplace(&self) -> Workplace {
+        Workplace { cases: of(Topic::Cases, &self.layout), verdicts: Topic::Verdicts.name(&self.layout) }
+    }
+
+    /// The command that shows a case from another terminal, as long as the broker is there.
+    #[must_use]
+    pub fn case_command(&self, id: &str) -> String {
+        format!(
+            "JIDOKA__KAFKA__BOOTSTRAP_SERVERS={} JIDOKA__TOPICS__PREFIX={} jidoka case show {id}",
+            self.bootstrap, self.layout.prefix
+        )
+    }
+
     /// The topics that the watcher reads.
     #[must_use]
     pub fn watched(&self) -> Watched {
         Watched {
             audit: of(Topic::Audit, &self.layout),
             reviews: of(Topic::Reviews, &self.layout),
+            cases: of(Topic::Cases, &self.layout),
             dead_letters: of(Topic::DeadLetters, &self.layout),
         }
     }

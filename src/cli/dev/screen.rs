@@ -4,29 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::Style;
 use serde_json::json;
 
+use super::asked::{self, Question};
 use super::ground::Ground;
-use super::why::why;
+use super::line::{document, line};
 use crate::cli::run::TopicCheck;
-use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, paint, thousands};
-use crate::cli::text::{cut, width};
-use crate::dev::happening::{DeadLetter, Duplicate, Finding, Happening, Held};
-use crate::dev::summary::{BANDS, Counts};
+use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, note, paint, thousands};
+use crate::dev::cases::Cases;
+use crate::dev::summary::{Ages, BANDS, CaseCounts, Counts};
 use crate::dev::watcher::News;
 
 const PLAIN: Style = Style::new();
-/// A line about what happened fits a terminal of so many columns.
-const COLUMNS: usize = 120;
-/// What is left of them after the time and the kind.
-const AFTER_KIND: usize = COLUMNS - "17:03:21  DEAD LETTER  ".len();
-
 /// Where the news goes.
 pub struct Lines {
     output: Output,
     gone: Arc<AtomicBool>,
+    /// The last cases, for whoever asks about one.
+    cases: Mutex<Cases>,
 }
 
 /// What is known at the start.
@@ -39,12 +37,14 @@ pub struct Start<'s> {
     pub policies: &'s [String],
     /// Events a second.
     pub rate: u32,
+    /// Names of the simulated reviewers.
+    pub crew: Vec<&'static str>,
 }
 
 impl Lines {
     /// Lines for people or for programs. Sets `gone` where nobody reads any more, as after `| head`.
     pub fn new(output: Output, gone: Arc<AtomicBool>) -> Self {
-        Self { output, gone }
+        Self { output, gone, cases: Mutex::default() }
     }
 
     fn say(&self, line: impl Display) {
@@ -55,11 +55,12 @@ impl Lines {
 
     /// What runs here.
     pub fn start(&self, start: &Start<'_>) {
-        let Start { ground, metrics, policies, rate } = start;
+        let Start { ground, metrics, policies, rate, crew } = start;
         let Ground { broker, means, bootstrap, layout, .. } = ground;
         if self.output == Output::Json {
             return self.say(json!({ "type": "start", "broker": broker, "bootstrap": bootstrap, "limits": means,
-                "prefix": layout.prefix, "policies": policies, "rate": rate, "metrics": metrics }));
+                "prefix": layout.prefix, "policies": policies, "rate": rate, "crew": crew, "metrics": metrics,
+                "case": ground.case_command("ID") }));
         }
         let heading = |heading: &str| paint(STRONG, format_args!("{heading:10}"));
         let rest = heading("");
@@ -72,12 +73,19 @@ impl Lines {
         self.say(format_args!("{rest}of every 50, one is broken, one is sent twice, one comes again with other content,"));
         self.say(format_args!("{rest}and two are made to hit a rule"));
         self.say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
+        let reviewers = match crew.split_last() {
+            Some((lead, others)) => format!("{} and {lead}, simulated, claim and decide what is held", others.join(", ")),
+            None => "nobody: what is held stays open".to_owned(),
+        };
+        self.say(format_args!("{}{reviewers}", heading("reviewers")));
         self.say(format_args!("{}{metrics}", heading("metrics")));
+        self.say(format_args!("{}type `case ID`, the id of an event or the beginning of a decision's;", heading("one case")));
+        self.say(format_args!("{rest}elsewhere {}", ground.case_command("ID")));
         let patience = if ground.check == TopicCheck::MockBroker { " (the mock broker takes 3 s for it)" } else { "" };
         self.say(paint(FAINT, format_args!("joining the group…{patience}")));
     }
 
-    /// The gate holds its part of the input.
+    /// Gate and sidecar hold their parts of the input.
     pub fn ready(&self) {
         if self.output == Output::Text {
             self.say(format_args!("{}\n", paint(FAINT, "joined. What is released is not shown; times are UTC.")));
@@ -86,6 +94,7 @@ impl Lines {
 
     /// What the watcher tells.
     pub fn tell(&self, news: &News<'_>) {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner).hear(news);
         match (self.output, news) {
             (_, News::Stored(_)) => {}
             (Output::Text, News::Happened(happening)) => {
@@ -98,8 +107,29 @@ impl Lines {
                     self.say(document);
                 }
             }
-            (Output::Text, News::SoFar(counts)) => self.say(paint(FAINT, short(counts))),
+            (Output::Text, News::SoFar(counts)) => {
+                self.say(paint(FAINT, short(counts)));
+                self.say(paint(FAINT, short_of_cases(&counts.cases)));
+            }
             (Output::Json, News::SoFar(counts)) => self.say(summary(counts, false)),
+        }
+    }
+
+    /// Answers what somebody typed.
+    pub fn answer(&self, typed: &str) {
+        let asked = match asked::read(typed) {
+            Question::Nothing => return,
+            Question::Case(id) => id,
+            Question::Unknown => return note("One question is understood: `case ID`, such as `case adult-e-000003`."),
+        };
+        let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        match (cases.find(asked), self.output) {
+            (None, _) => note(format_args!(
+                "None of the last {} cases is about the event {asked:?}, or has a decision id that begins so.",
+                cases.list().len()
+            )),
+            (Some(case), Output::Text) => asked::lines(case).into_iter().for_each(|line| self.say(line)),
+            (Some(case), Output::Json) => self.say(asked::document(case)),
         }
     }
 
@@ -123,12 +153,22 @@ impl Lines {
         row("released", GOOD, counts.released, "the automation may go on");
         row("held", WARNING, counts.held, &format!("for a person: {}", bands(counts)));
         self.say(format_args!("{:23}because of {}", "", listed(counts.findings)));
+        let cases = &counts.cases;
+        row("  approved", GOOD, cases.approved, "by a person: the automation may go on");
+        row("  rejected", WRONG, cases.rejected, "by a person");
+        row("  open", PLAIN, cases.open, &still_open(cases));
         row("duplicates", PLAIN, counts.duplicates, "seen before with the same content, not decided again");
         row("dead letters", PLAIN, counts.dead_letters, "unreadable; held, and the original kept");
         if let (Some(p50), Some(p99)) = (counts.age_ms.p50, counts.age_ms.p99) {
             self.say(format_args!(
                 "{} p50 {p50} ms, p99 {p99} ms from sent to decided",
                 paint(STRONG, format_args!("{:13}", "age"))
+            ));
+        }
+        if let Some(after) = decided_after(cases.decide_ms) {
+            self.say(format_args!(
+                "{} {after} from held to approved or rejected",
+                paint(STRONG, format_args!("{:13}", "reviewed"))
             ));
         }
         if let Some(stays) = stays {
@@ -139,63 +179,6 @@ impl Lines {
 
 fn paint_number(style: Style, number: u64) -> String {
     paint(style, format_args!("{:>7}", thousands(number)))
-}
-
-fn band_style(band: &str) -> Style {
-    match band {
-        "critical" => WRONG,
-        "high" => WARNING,
-        "normal" => PLAIN,
-        _ => FAINT,
-    }
-}
-
-/// `17:03:21` of an RFC 3339 time.
-fn clock(at: &str) -> &str {
-    at.get(11..19).unwrap_or("        ")
-}
-
-/// A line about what happened; nothing of what was released, nor of the audit entry behind a held decision.
-fn line(happening: &Happening) -> Option<String> {
-    match happening {
-        Happening::Decided(_) => None,
-        Happening::Held(held) => {
-            let Held { at, band, score, .. } = held;
-            let event = held.event_id.as_deref().unwrap_or("(no event id)");
-            let before = format!("{band:8} {score:5.1}  {event:23}  ");
-            let sentences: Vec<&str> = held.findings.iter().map(|finding| finding.sentence.as_str()).collect();
-            let why = why(&sentences, AFTER_KIND.saturating_sub(width(&before)));
-            let band = paint(band_style(band), format_args!("{band:8} {score:5.1}"));
-            Some(format!("{}  {}  {band}  {event:23}  {why}", clock(at), paint(WARNING, "HELD       ")))
-        }
-        Happening::Duplicate(Duplicate { at, event_id, of }) => {
-            let what = format!("{event_id}  Seen before with the same content; not decided again (decision {of}).");
-            Some(format!("{}  {}  {}", clock(at), paint(FAINT, "DUPLICATE  "), cut(&what, AFTER_KIND)))
-        }
-        Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {
-            let what = cut(&format!("{place}: {detail}"), AFTER_KIND.saturating_sub(width(code) + 2));
-            Some(format!("{}  {}  {}  {what}", clock(at), paint(WRONG, "DEAD LETTER"), paint(STRONG, code)))
-        }
-    }
-}
-
-/// The same for programs.
-fn document(happening: &Happening) -> Option<serde_json::Value> {
-    match happening {
-        Happening::Decided(_) => None,
-        Happening::Held(held) => {
-            let why = |finding: &Finding| json!({ "trigger": finding.trigger, "sentence": finding.sentence });
-            let findings: Vec<_> = held.findings.iter().map(why).collect();
-            Some(json!({ "type": "held", "at": held.at, "decision_id": held.decision_id, "event_id": held.event_id,
-                "model": held.model.name, "band": held.band, "score": held.score, "findings": findings }))
-        }
-        Happening::Duplicate(Duplicate { at, event_id, of }) => {
-            Some(json!({ "type": "duplicate", "at": at, "event_id": event_id, "of": of }))
-        }
-        Happening::DeadLetter(DeadLetter { at, code, detail, place, .. }) => {
-            Some(json!({ "type": "dead-letter", "at": at, "code": code, "detail": detail, "place": place }))
-        }
-    }
 }
 
 fn summary(counts: &Counts<'_>, is_final: bool) -> serde_json::Value {
@@ -227,5 +210,36 @@ fn short(counts: &Counts<'_>) -> String {
         thousands(counts.duplicates),
         thousands(counts.dead_letters),
         age.unwrap_or_default()
+    )
+}
+
+/// The bands of those that are open, and what else became of cases.
+fn still_open(cases: &CaseCounts<'_>) -> String {
+    let of = |band: &&str| cases.open_by_band.get(*band).map(|count| format!("{} {band}", thousands(*count)));
+    let bands: Vec<String> = BANDS.iter().filter_map(of).collect();
+    let claimed: u64 = cases.claimed_by.values().sum();
+    let more = [(claimed, "claimed"), (cases.escalated, "escalated"), (cases.expired, "expired"), (cases.cancelled, "cancelled")];
+    let more = more.into_iter().chain([(cases.refused, "commands refused")]).filter(|(count, _)| *count > 0);
+    let more = more.map(|(count, what)| format!("{} {what}", thousands(count)));
+    let bands = (!bands.is_empty()).then(|| bands.join(", "));
+    bands.into_iter().chain(more).collect::<Vec<_>>().join("; ")
+}
+
+fn decided_after(decide_ms: Ages) -> Option<String> {
+    let seconds = |ms: u64| ms as f64 / 1_000.0;
+    let (p50, p99) = decide_ms.p50.zip(decide_ms.p99)?;
+    Some(format!("p50 {:.1} s, p99 {:.1} s", seconds(p50), seconds(p99)))
+}
+
+fn short_of_cases(cases: &CaseCounts<'_>) -> String {
+    let CaseCounts { open, approved, rejected, escalated, expired, .. } = cases;
+    let claimed: u64 = cases.claimed_by.values().sum();
+    let after = decided_after(cases.decide_ms).map(|after| format!(" · decided after {after}"));
+    format!(
+        "-- cases: {} open, {claimed} of them claimed, {} approved, {} rejected, {escalated} escalated, {expired} expired{}",
+        thousands(*open),
+        thousands(*approved),
+        thousands(*rejected),
+        after.unwrap_or_default()
     )
 }

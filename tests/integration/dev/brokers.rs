@@ -45,6 +45,9 @@ fn a_started_kafka_dies_with_jidoka() {
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
     let start = documents(lines.next().expect("it says what it starts").as_bytes());
     assert!(lines.any(|line| line.contains(r#""type":"held""#)), "it ended by itself");
+    for step in [r#""type":"claimed""#, r#""type":"approved""#, r#""type":"rejected""#] {
+        assert!(lines.any(|line| line.contains(step)), "nobody reviews: {step}");
+    }
     assert!(!left_in(temporary.path()).is_empty());
     child.kill().and_then(|()| child.wait()).expect("it can be killed");
     let until = Instant::now() + Duration::from_secs(20);

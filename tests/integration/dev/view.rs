@@ -118,6 +118,7 @@ impl Drop for Terminal {
 fn a_person_looks_opens_a_case_sends_a_broken_event_and_quits() {
     let mut terminal = Terminal::open(&["--rate", "60"], &[]);
     terminal.shows(&["mock broker", "not exactly-once", "last held, and why", "low-confidence", "not sure enough"]);
+    terminal.shows(&["cases: ", " open · ", " approved · ", "claimed by ", "reviewed after p50 "]);
     assert!(terminal.is_drawn_on());
     terminal.press(" ");
     terminal.shows(&["‖ paused"]);
@@ -126,18 +127,19 @@ fn a_person_looks_opens_a_case_sends_a_broken_event_and_quits() {
     terminal.press("l");
     terminal.shows(&["yours-002", "Amounts of 15,000 and more need a person"]);
     terminal.press("\r");
-    terminal.shows(&["Where it stands in the audit trail", "✓ The", "hashed here and now"]);
+    terminal.shows(&["What became of it", "✓ DECIDED", "✓ CLAIMED    by ", "Where it stands in the audit trail"]);
     terminal.resize(45, 170);
     terminal.shows(&[
         "The event, as it was sent",
         "\"event_id\": \"yours-002\"",
+        "hashed here and now",
         "Its audit entry, DECIDED",
         "\"amount\": 750000",
     ]);
     terminal.press("\u{1b}");
     terminal.shows(&["every hash and link checked ✓", "Amounts of 15,000 and more need a person"]);
     terminal.press("?");
-    terminal.shows(&["a mandatory rule holds it", "/metrics"]);
+    terminal.shows(&["a mandatory rule holds it", "/metrics", "amira, jonas, mei, rosa", "jidoka case show ID"]);
     terminal.press("x q");
     let (status, text) = terminal.ended();
     assert!(status.success(), "{status:?}: {text}");

@@ -1,12 +1,14 @@
-//! One case, opened: why it is held, where its audit entry stands and that it is what was written, the event, the entry.
+//! One case, opened: why it is held, what became of it, where its audit entry stands and that it is what was written, the event,
+//! all entries of its trail.
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::model::Case;
 use super::style;
+use crate::case::State;
 use crate::cli::terminal::thousands;
 use crate::cli::text::{laid_out, wrap};
+use crate::dev::cases::{Case, Checked};
 use crate::dev::trail::{Entry, Follows};
 
 /// Rows of the screen that are not the case's lines: its title, and the keys.
@@ -14,6 +16,8 @@ pub const FRAME: usize = 2;
 /// From here on the case and its JSON stand side by side.
 const WIDE: usize = 130;
 const LABEL: usize = 17;
+/// What stands before the words about an entry.
+const TOLD: usize = "10:46:03 ✓ ESCALATED  ".len() - "✓".len() + 1;
 
 /// How many lines the case has on a screen of so many columns.
 pub fn height(case: &Case, columns: usize) -> usize {
@@ -24,20 +28,23 @@ pub fn height(case: &Case, columns: usize) -> usize {
 pub fn columns_of(case: &Case, columns: usize) -> Vec<(usize, Vec<Line<'static>>)> {
     if columns < WIDE {
         let inner = columns.saturating_sub(2);
-        return vec![(1, [why(case, inner), trail(case, inner), event(case, inner), entry(case, inner)].concat())];
+        let parts = [why(case, inner), became(case, inner), trail(case, inner), event(case, inner), entries(case, inner)];
+        return vec![(1, parts.concat())];
     }
     let half = columns / 2;
-    let left = [why(case, half - 3), trail(case, half - 3), entry(case, half - 3)].concat();
+    let left = [why(case, half - 3), became(case, half - 3), trail(case, half - 3), entries(case, half - 3)].concat();
     vec![(1, left), (half, event(case, columns - half - 1))]
 }
 
 /// The title above it.
 pub fn title(case: &Case) -> Line<'static> {
-    let held = &case.held;
+    let (held, stands) = (&case.held, &case.stands);
+    let with = stands.assignee.as_deref().filter(|_| stands.state == State::UnderReview);
+    let with = with.map(|person| format!(" with {person}")).unwrap_or_default();
     let event = held.event_id.clone().unwrap_or_else(|| "(no event id)".to_owned());
     Line::from(vec![
-        Span::styled(" HELD ", style::HELD.add_modifier(Modifier::REVERSED)),
-        Span::styled(format!(" {} {:.1} ", held.band, held.score), style::band(&held.band)),
+        Span::styled(format!(" {}{with} ", stands.state), style::state(stands.state).add_modifier(Modifier::REVERSED)),
+        Span::styled(format!(" {} {:.1} ", stands.band, held.score), style::band(&stands.band)),
         Span::styled(event, style::STRONG),
         Span::raw(format!("  {}", held.model.name.as_deref().unwrap_or("(no model)"))),
     ])
@@ -75,9 +82,36 @@ fn why(case: &Case, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
+/// The trail in words: each entry's time, kind, who and why, and whether it holds.
+fn became(case: &Case, columns: usize) -> Vec<Line<'static>> {
+    let mut lines = heading("What became of it").to_vec();
+    for told in case.told() {
+        let at = told.at.get(11..19).unwrap_or("        ").to_owned();
+        let sign = Span::styled(format!("{} ", told.checked.sign()), verdict(of_check(told.checked)));
+        let kind = Span::styled(format!("{:10} ", told.kind), style::STRONG);
+        let pieces = wrap(&told.what, columns.saturating_sub(TOLD)).into_iter().enumerate();
+        lines.extend(pieces.map(|(place, piece)| match place {
+            0 => Line::from(vec![Span::raw(format!("{at} ")), sign.clone(), kind.clone(), Span::raw(piece)]),
+            _ => Line::raw(format!("{:TOLD$}{piece}", "")),
+        }));
+    }
+    if case.entries.is_empty() {
+        lines.push(Line::styled("Nothing was read of it.", style::FAINT));
+    }
+    lines
+}
+
+fn of_check(checked: Checked) -> Option<bool> {
+    match checked {
+        Checked::Good => Some(true),
+        Checked::Alone => None,
+        Checked::Wrong => Some(false),
+    }
+}
+
 fn trail(case: &Case, columns: usize) -> Vec<Line<'static>> {
     let mut lines = heading("Where it stands in the audit trail").to_vec();
-    let Some(entry) = &case.entry else {
+    let Some(entry) = case.decided() else {
         lines.push(Line::styled("Its audit entry has not been read.", style::FAINT));
         return lines;
     };
@@ -137,11 +171,13 @@ fn event(case: &Case, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn entry(case: &Case, columns: usize) -> Vec<Line<'static>> {
-    let Some(entry) = &case.entry else { return Vec::new() };
-    let mut lines = heading(&format!("Its audit entry, {}", entry.kind)).to_vec();
-    lines.extend(json(&String::from_utf8_lossy(&entry.stored), columns));
-    lines
+fn entries(case: &Case, columns: usize) -> Vec<Line<'static>> {
+    let of_entry = |entry: &Entry| {
+        let mut lines = heading(&format!("Its audit entry, {}, at {}", entry.kind, entry.place)).to_vec();
+        lines.extend(json(&String::from_utf8_lossy(&entry.stored), columns));
+        lines
+    };
+    case.entries.iter().flat_map(of_entry).collect()
 }
 
 /// JSON laid out, names faint.

@@ -7,11 +7,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::case;
-use super::model::{Case, Model, Opened, Play, Stage};
+use super::model::{Model, Opened, Play, Stage};
 use super::style;
+use crate::case::State;
 use crate::cli::dev::why::why;
 use crate::cli::terminal::thousands;
 use crate::cli::text::{bar, cut, width, wrap};
+use crate::dev::cases::{Case, Stands};
 use crate::dev::summary::{BANDS, Counts};
 
 /// Below this nothing useful fits.
@@ -70,7 +72,7 @@ fn draw_all(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let right = Rect { x: both.x + half, width: both.width - half, ..both };
     frame.render_widget(Paragraph::new(outcomes(model, &counts, usize::from(left.width))), left);
     frame.render_widget(Paragraph::new(findings(&counts, usize::from(right.width), usize::from(panel))), right);
-    frame.render_widget(Paragraph::new(below(model, &counts, columns)), rows.take(2));
+    frame.render_widget(Paragraph::new(below(model, &counts, columns)), rows.take(4));
 
     let list = rows.0;
     frame.render_widget(Paragraph::new(cases(model, columns, usize::from(list.height))), list);
@@ -135,7 +137,13 @@ fn outcomes(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'sta
     let most = BANDS.iter().map(|band| of_band(band)).max().unwrap_or(0).max(1);
     for band in BANDS {
         let drawn = bar(of_band(band) as f64 / most as f64, room);
-        lines.push(counted(&format!("  {band}"), of_band(band), "", (drawn, style::band(band))));
+        let open = counts.cases.open_by_band.get(band).copied().unwrap_or(0);
+        let open = match (of_band(band), open) {
+            (0, _) => String::new(),
+            (_, 0..1_000) => format!("{open} open"),
+            _ => format!("{}k open", open / 1_000),
+        };
+        lines.push(counted(&format!("  {band}"), of_band(band), &open, (drawn, style::band(band))));
     }
     lines
 }
@@ -169,7 +177,10 @@ fn findings(counts: &Counts<'_>, columns: usize, rows: usize) -> Vec<Line<'stati
 fn below(model: &Model, counts: &Counts<'_>, columns: usize) -> Vec<Line<'static>> {
     let good = model.trails.altered + model.trails.broken == 0;
     let special = format!(" {} duplicates · {}", thousands(counts.duplicates), model.trail());
+    let [fates, claimed] = Model::fates(&counts.cases);
     vec![
+        Line::raw(format!(" {}", cut(&fates, columns - 2))),
+        Line::raw(format!(" {}", cut(&claimed, columns - 2))),
         Line::styled(cut(&special, columns - 1), if good { Style::new() } else { style::WRONG }),
         Line::raw(format!(" {}", cut(&model.ages(), columns - 2))),
     ]
@@ -181,14 +192,14 @@ fn cases(model: &Model, columns: usize, rows: usize) -> Vec<Line<'static>> {
     let first = model.marked.saturating_sub(fit.saturating_sub(1));
     let heading = match model.marked {
         0 => "last held, and why".to_owned(),
-        marked => format!("held, and why: {} of the last {}", marked + 1, model.cases.len()),
+        marked => format!("held, and why: {} of the last {}", marked + 1, model.cases.list().len()),
     };
     let mut lines = vec![rule(&heading, columns)];
-    for (place, case) in model.cases.iter().enumerate().skip(first).take(fit) {
+    for (place, case) in model.cases.list().iter().enumerate().skip(first).take(fit) {
         let marked = place == model.marked;
         lines.extend(if each == 1 { one_line(case, marked, columns) } else { two_lines(case, marked, columns) });
     }
-    if model.cases.is_empty() {
+    if model.cases.list().is_empty() {
         let nothing =
             if model.stage == Stage::Joining { "nothing yet: the gate joins its consumer group" } else { "nothing yet" };
         lines.push(Line::styled(format!(" {nothing}"), style::FAINT));
@@ -213,17 +224,28 @@ fn reasons(case: &Case, columns: usize) -> String {
     why(&sentences.iter().map(String::as_str).collect::<Vec<_>>(), columns)
 }
 
-/// The marked line's beginning, its band and score, the model and the event id.
-fn named(case: &Case, marked: bool) -> [Span<'static>; 4] {
-    let held = &case.held;
+/// Where a case stands, in a word or two.
+fn standing(stands: &Stands) -> String {
+    match (stands.state, &stands.assignee) {
+        (State::Pending, _) if stands.escalated => "handed up".to_owned(),
+        (State::Pending, _) => "open".to_owned(),
+        (State::UnderReview, Some(person)) => format!("with {person}"),
+        (state, _) => state.as_str().to_ascii_lowercase(),
+    }
+}
+
+/// The marked line's beginning, its band and score, the event id, where it stands, and the model.
+fn named(case: &Case, marked: bool) -> [Span<'static>; 5] {
+    let (held, stands) = (&case.held, &case.stands);
     let base = if marked { style::MARKED } else { Style::new() };
     let mark = if marked { "›" } else { " " };
     let event = held.event_id.as_deref().unwrap_or("(no event id)");
     let model = held.model.name.as_deref().unwrap_or("(no model)");
     [
         Span::styled(format!("{mark}{} ", clock(&held.at)), base),
-        Span::styled(format!("{:8} {:>5.1} ", held.band, held.score), base.patch(style::band(&held.band))),
+        Span::styled(format!("{:8} {:>5.1} ", stands.band, held.score), base.patch(style::band(&stands.band))),
         Span::styled(format!("{:23} ", cut(event, 23)), base.add_modifier(Modifier::BOLD)),
+        Span::styled(format!("{:11} ", cut(&standing(stands), 11)), base.patch(style::state(stands.state))),
         Span::styled(format!("{:19} ", cut(model, 19)), base),
     ]
 }
@@ -294,7 +316,7 @@ const HELP: [(&str, &str); 9] = [
     ("q, Ctrl-C", "end; a summary is printed"),
     ("space", "stop playing events, and go on"),
     ("↑ ↓ k j", "mark a held case; Home is the newest"),
-    ("Enter", "open it: why, its audit entry and chain, the event"),
+    ("Enter", "open it: why, its trail, its audit entries and chain, the event"),
     ("Esc", "close it; on the first screen: end"),
     ("b", "send an event that cannot be read: it is held all the same"),
     ("l", "send an event about a large amount: a mandatory rule holds it"),
@@ -303,7 +325,7 @@ const HELP: [(&str, &str); 9] = [
 ];
 
 fn draw_help(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let (columns, rows) = (78.min(area.width), 15.min(area.height));
+    let (columns, rows) = (78.min(area.width), 17.min(area.height));
     let inside = Rect { x: (area.width - columns) / 2, y: (area.height - rows) / 2, width: columns, height: rows };
     let mut lines = vec![rule("keys", usize::from(columns))];
     lines.extend(
@@ -312,9 +334,16 @@ fn draw_help(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     );
     let room = usize::from(columns) - 3;
     lines.push(Line::default());
-    lines.push(Line::raw(cut(&format!("  policies  {}", model.about.policies.join(", ")), room)));
-    lines.push(Line::raw(cut(&format!("  metrics   {}", model.about.metrics), room)));
-    lines.push(Line::raw(cut("  times are UTC", room)));
+    lines.push(Line::raw(cut(&format!("  policies   {}", model.about.policies.join(", ")), room)));
+    lines.push(Line::raw(cut(&format!("  metrics    {}", model.about.metrics), room)));
+    let crew = if model.about.crew.is_empty() {
+        "nobody; what is held stays open".to_owned()
+    } else {
+        format!("{}, simulated; --no-crew sends them home", model.about.crew.join(", "))
+    };
+    lines.push(Line::raw(cut(&format!("  reviewers  {crew}"), room)));
+    lines.push(Line::raw(cut("  times are UTC; a case from another terminal:", room)));
+    lines.extend(wrap(&model.about.elsewhere, room - 2).into_iter().map(|line| Line::raw(format!("  {line}"))));
     lines.push(Line::styled("─".repeat(usize::from(columns)), style::FAINT));
     frame.render_widget(Clear, inside);
     frame.render_widget(Paragraph::new(lines), inside);

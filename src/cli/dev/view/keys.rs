@@ -59,7 +59,7 @@ impl Model {
     fn open_or_close(&mut self) {
         self.opened = match self.opened.take() {
             Some(_) => None,
-            None => self.cases.get(self.marked).map(|case| Opened { case: case.clone(), scroll: 0 }),
+            None => self.cases.list().get(self.marked).map(|case| Opened { case: case.clone(), scroll: 0 }),
         };
     }
 
@@ -71,7 +71,7 @@ impl Model {
                 let lines = case::height(&opened.case, columns);
                 (&mut opened.scroll, lines.saturating_sub(rows.saturating_sub(case::FRAME)))
             }
-            None => (&mut self.marked, self.cases.len().saturating_sub(1)),
+            None => (&mut self.marked, self.cases.list().len().saturating_sub(1)),
         };
         let moved = match code {
             KeyCode::Down | KeyCode::Char('j') => *place + 1,

@@ -3,17 +3,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::case::Kind;
 use crate::cli::terminal::thousands;
+use crate::dev::cases::{Case, Cases, Heard};
 use crate::dev::events::Extra;
-use crate::dev::happening::{DeadLetter, Happening, Held};
-use crate::dev::summary::Summary;
+use crate::dev::happening::{Change, Happening};
+use crate::dev::summary::{CaseCounts, Summary};
 use crate::dev::trail::{Entry, Follows};
 use crate::dev::watcher::News;
 
-/// Cases that can be looked at.
-const CASES_MAX: usize = 500;
-/// Entries and dead letters that came before their case.
-const WAITING_MAX: usize = 500;
 /// Seconds that the small curve shows.
 pub const SECONDS_SHOWN: usize = 60;
 /// A rate is that of so many last seconds.
@@ -32,6 +30,10 @@ pub struct About {
     pub policies: Vec<String>,
     /// Events a second.
     pub rate: u32,
+    /// Names of the simulated reviewers.
+    pub crew: Vec<String>,
+    /// The command that shows a case from another terminal.
+    pub elsewhere: String,
 }
 
 /// How far it is.
@@ -54,17 +56,6 @@ pub enum Play {
     On,
     /// Only those that somebody asks for.
     Paused,
-}
-
-/// A held decision with what belongs to it, as far as it has come.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Case {
-    /// The record of the review feed.
-    pub held: Held,
-    /// Its DECIDED entry.
-    pub entry: Option<Entry>,
-    /// Its dead letter, where the record could not be read.
-    pub dead_letter: Option<DeadLetter>,
 }
 
 /// An opened case.
@@ -122,7 +113,7 @@ pub struct Model {
     /// The last thing that happened beside decisions.
     pub latest: String,
     /// Held decisions, the newest first.
-    pub cases: VecDeque<Case>,
+    pub cases: Cases,
     /// Which of them is marked; the newest until somebody moves.
     pub marked: usize,
     /// The opened one.
@@ -131,8 +122,6 @@ pub struct Model {
     pub help: bool,
     /// Columns and rows of the screen.
     pub size: (u16, u16),
-    entries: VecDeque<Entry>,
-    dead_letters: VecDeque<DeadLetter>,
     decided_before: u64,
 }
 
@@ -150,14 +139,18 @@ impl Model {
             News::Stored(entry) => self.stored(entry),
             News::Happened(happening) => {
                 self.summary.add(happening);
-                match happening {
-                    Happening::Decided(_) => {}
-                    Happening::Held(held) => self.held(held),
-                    Happening::Duplicate(duplicate) => {
-                        self.latest =
-                            format!("duplicate: {} came again with the same bytes; not decided again", duplicate.event_id);
-                    }
-                    Happening::DeadLetter(dead_letter) => self.dead_letter(dead_letter),
+                if let Some(latest) = latest(happening) {
+                    self.latest = latest;
+                }
+            }
+        }
+        match self.cases.hear(news) {
+            Heard::Added if self.marked > 0 => self.marked = (self.marked + 1).min(self.cases.list().len() - 1),
+            Heard::Nothing | Heard::Added => {}
+            Heard::Changed(id) => {
+                let opened = self.opened.as_mut().filter(|opened| opened.case.held.decision_id == id);
+                if let (Some(opened), Some(case)) = (opened, self.cases.of(&id)) {
+                    opened.case = case.clone();
                 }
             }
         }
@@ -170,38 +163,6 @@ impl Model {
         }
         self.trails.altered += u64::from(!entry.is_as_written());
         self.trails.broken += u64::from(entry.follows == Follows::No);
-        let Some(id) = entry.decision_id.as_ref().filter(|_| entry.kind == "DECIDED") else { return };
-        if !self.complete(id, |case| case.entry = Some(entry.clone())) {
-            keep(&mut self.entries, entry.clone());
-        }
-    }
-
-    fn dead_letter(&mut self, dead_letter: &DeadLetter) {
-        self.latest = format!("dead letter: {}, {}: {}", dead_letter.code, dead_letter.place, dead_letter.detail);
-        if !self.complete(&dead_letter.decision_id, |case| case.dead_letter = Some(dead_letter.clone())) {
-            keep(&mut self.dead_letters, dead_letter.clone());
-        }
-    }
-
-    /// Gives something to the case that it belongs to; whether it is there.
-    fn complete(&mut self, id: &str, give: impl Fn(&mut Case)) -> bool {
-        let opened = self.opened.as_mut().map(|opened| &mut opened.case).filter(|case| case.held.decision_id == id);
-        if let Some(case) = opened {
-            give(case);
-        }
-        let listed = self.cases.iter_mut().find(|case| case.held.decision_id == id);
-        listed.map(give).is_some()
-    }
-
-    fn held(&mut self, held: &Held) {
-        let id = &held.decision_id;
-        let entry = take(&mut self.entries, |entry| entry.decision_id.as_ref() == Some(id));
-        let dead_letter = take(&mut self.dead_letters, |dead_letter| &dead_letter.decision_id == id);
-        self.cases.push_front(Case { held: held.clone(), entry, dead_letter });
-        self.cases.truncate(CASES_MAX);
-        if self.marked > 0 {
-            self.marked = (self.marked + 1).min(self.cases.len() - 1);
-        }
     }
 
     /// A second has passed.
@@ -239,8 +200,31 @@ impl Model {
         let shown = |millis: f64| if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") };
         let committed = self
             .committed
-            .map(|committed| format!("committed after p50 ≈ {} ms, p99 ≈ {} ms", shown(committed.p50), shown(committed.p99)));
+            .map(|committed| format!("committed p50 ≈ {} ms, p99 ≈ {} ms", shown(committed.p50), shown(committed.p99)));
         [decided, committed].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
+    /// What became of cases.
+    #[must_use]
+    pub fn fates(counts: &CaseCounts<'_>) -> [String; 2] {
+        let CaseCounts { open, approved, rejected, escalated, expired, .. } = counts;
+        let fates = format!(
+            "cases: {} open · {} approved · {} rejected · {} escalated · {} expired",
+            thousands(*open),
+            thousands(*approved),
+            thousands(*rejected),
+            thousands(*escalated),
+            thousands(*expired)
+        );
+        let people: Vec<String> = counts
+            .claimed_by
+            .iter()
+            .map(|(person, count)| if *count == 1 { person.clone() } else { format!("{person} {count}") })
+            .collect();
+        let claimed =
+            if people.is_empty() { "claimed by nobody".to_owned() } else { format!("claimed by {}", people.join(", ")) };
+        let after = counts.decide_ms.p50.map(|p50| format!(" · reviewed after p50 {:.1} s", p50 as f64 / 1_000.0));
+        [fates, claimed + &after.unwrap_or_default()]
     }
 
     /// What was checked of the audit trail.
@@ -255,14 +239,30 @@ impl Model {
     }
 }
 
-fn keep<T>(waiting: &mut VecDeque<T>, one: T) {
-    waiting.push_back(one);
-    if waiting.len() > WAITING_MAX {
-        waiting.pop_front();
+/// What is worth a line beside decisions.
+fn latest(happening: &Happening) -> Option<String> {
+    match happening {
+        Happening::Duplicate(duplicate) => {
+            Some(format!("duplicate: {} came again with the same bytes; not decided again", duplicate.event_id))
+        }
+        Happening::DeadLetter(dead_letter) => {
+            Some(format!("dead letter: {}, {}: {}", dead_letter.code, dead_letter.place, dead_letter.detail))
+        }
+        Happening::Changed(change) => Some(step(change)),
+        Happening::Refused(refused) => {
+            let by = refused.reviewer.as_deref().unwrap_or("nobody");
+            Some(format!("refused: {} by {by}: {}", refused.action.as_deref().unwrap_or("a command"), refused.error))
+        }
+        Happening::Decided(_) | Happening::Held(_) | Happening::Wrote(_) => None,
     }
 }
 
-fn take<T>(waiting: &mut VecDeque<T>, is_it: impl Fn(&T) -> bool) -> Option<T> {
-    let place = waiting.iter().position(is_it)?;
-    waiting.remove(place)
+/// A step of a case in some words.
+fn step(change: &Change) -> String {
+    let event = change.before.event_id.as_deref().unwrap_or("(no event id)");
+    let word = change.kind.as_str().to_ascii_lowercase();
+    let by = change.reviewer.as_deref().map(|reviewer| format!(" by {reviewer}")).unwrap_or_default();
+    let to = if change.kind == Kind::Escalated { format!(" to {}", change.groups.join(", ")) } else { String::new() };
+    let code = change.reason.as_deref().filter(|_| change.reviewer.is_some()).map(|code| format!(": {code}"));
+    format!("{word}: {event}{by}{to}{}", code.unwrap_or_default())
 }

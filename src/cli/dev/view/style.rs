@@ -3,6 +3,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::case::State;
+
 /// Headings and names.
 pub const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 /// What stands beside the point.
@@ -30,5 +32,16 @@ pub fn band(band: &str) -> Style {
         "high" => Style::new().fg(Color::Magenta),
         "normal" => HELD,
         _ => Style::new().fg(Color::Blue),
+    }
+}
+
+/// The colour of where a case stands.
+#[must_use]
+pub fn state(state: State) -> Style {
+    match state {
+        State::Pending => HELD,
+        State::UnderReview => CURVE,
+        State::Approved => GOOD,
+        State::Rejected | State::Expired | State::Cancelled => WRONG,
     }
 }

@@ -8,8 +8,11 @@ use super::draw::draw;
 use super::keys::Wish;
 use super::model::{About, Model, Percentiles, Play, Stage};
 use crate::audit::entry_hash;
+use crate::dev::docket::Docket;
 use crate::dev::events::Extra;
-use crate::dev::happening::{DeadLetter, Decided, Duplicate, Finding, Happening, Held, Model as OfModel, Outcome};
+use crate::dev::happening::{
+    Before, Change, DeadLetter, Decided, Duplicate, Finding, Happening, Held, Model as OfModel, Opens, Outcome, Words,
+};
 use crate::dev::trail::{Entry, Follows, Link};
 use crate::dev::watcher::News;
 
@@ -41,6 +44,8 @@ fn entry(number: u64, follows: Follows) -> Entry {
     Entry {
         decision_id: Some(format!("{number:032x}")),
         kind: "DECIDED".to_owned(),
+        seq: Some(0),
+        prev: None,
         place: format!("jidoka.audit/0 at offset {number}"),
         header_hash: String::from_utf8(entry_hash(stored.as_bytes()).hex().to_vec()).expect("hex"),
         stored: stored.into_bytes(),
@@ -51,23 +56,66 @@ fn entry(number: u64, follows: Follows) -> Entry {
 
 fn decided(model: &mut Model, outcome: Outcome, findings: &[&str], age_ms: u64) {
     let findings = findings.iter().map(|finding| (*finding).to_owned()).collect();
-    model.hear(&News::Happened(&Happening::Decided(Decided { outcome, findings, age_ms: Some(age_ms) })));
+    model.hear(&News::Happened(&Happening::Decided(Decided { opens: None, outcome, findings, age_ms: Some(age_ms) })));
 }
 
 fn hear_held(model: &mut Model, held: Held) {
-    let findings: Vec<&str> = held.findings.iter().map(|finding| finding.trigger.as_str()).collect();
-    decided(model, Outcome::Held, &findings, 17);
+    let opens = opens(&held);
+    let findings = held.findings.iter().map(|finding| finding.trigger.clone()).collect();
+    let decided = Decided { opens: Some(opens), outcome: Outcome::Held, findings, age_ms: Some(17) };
+    model.hear(&News::Happened(&Happening::Decided(decided)));
     model.hear(&News::Happened(&Happening::Held(held)));
+}
+
+fn opens(held: &Held) -> Opens {
+    let Held { decision_id, event_id, at, band, score, .. } = held.clone();
+    Opens { decision_id, event_id, at, band, score }
+}
+
+/// What somebody did with a case, as the watcher tells it.
+fn step(model: &mut Model, number: u64, (kind, state, who): (&str, &str, &str), code: Option<&str>) {
+    let case = model.cases.of(&format!("{number:032x}")).expect("a case that is held");
+    let seq = u64::try_from(case.entries.len().max(1)).expect("few");
+    let (prev, held) = (case.entries.last().map_or_else(|| PREV.to_owned(), Entry::hash), case.held.clone());
+    let (assignee, groups) = match state {
+        "PENDING" => ("null".to_owned(), "credit-leads"),
+        _ => (format!("{who:?}"), "credit"),
+    };
+    let stored = format!(
+        r#"{{"decision_id":"{number:032x}","seq":{seq},"kind":"{kind}","at":"2026-01-05T10:47:{:02}.600Z","prev":"{prev}","chain":{{"id":"lane/1","n":{number},"prev":"{PREV}"}},"actor":{{"type":"reviewer","id":"{who}"}},"command_id":"c3c3c3c3-c3c3-43c3-83c3-c3c3c3c3c3c3","verdict":{{"partition":1,"offset":{seq}}},"state":"{state}","previous_state":"PENDING","reason":{},"channel":"dev-crew","signed_by":null,"band":"{}","assignee":{assignee},"groups":["{groups}"]}}"#,
+        3 + seq * 4,
+        code.map_or_else(|| "null".to_owned(), |code| format!("{code:?}")),
+        held.band,
+    );
+    let mut change = Change::read(kind, stored.as_bytes()).expect("an entry").expect("of a case");
+    let mut docket = Docket::default();
+    docket.opened(&opens(&held));
+    docket.changed(&mut change);
+    change.before = Before { assignee: case.stands.assignee.clone(), ..change.before };
+    let entry = Entry {
+        kind: kind.to_owned(),
+        seq: Some(seq),
+        prev: Some(prev),
+        header_hash: String::from_utf8(entry_hash(stored.as_bytes()).hex().to_vec()).expect("hex"),
+        stored: stored.into_bytes(),
+        chain: Link { id: "lane/1".to_owned(), n: number, prev: Some(PREV.to_owned()) },
+        ..entry(number, Follows::Yes)
+    };
+    model.hear(&News::Stored(&entry));
+    model.hear(&News::Happened(&Happening::Changed(change)));
 }
 
 /// A model after a minute of a session.
 fn model() -> Model {
     let about = About {
         broker: "librdkafka's mock broker in this process".to_owned(),
-        means: "not exactly-once, and nothing is kept; for that: --real, or --bootstrap HOST:PORT".to_owned(),
+        means: "not exactly-once, nothing is kept; for that: --real, or --bootstrap HOST:PORT".to_owned(),
         metrics: "http://127.0.0.1:9999/metrics".to_owned(),
         policies: vec!["adult-income".to_owned(), "credit-default".to_owned()],
         rate: 20,
+        crew: ["amira", "jonas", "mei", "rosa"].map(str::to_owned).to_vec(),
+        elsewhere: "JIDOKA__KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:45678 JIDOKA__TOPICS__PREFIX=jidoka. jidoka case show ID"
+            .to_owned(),
     };
     let mut model = Model::new(about);
     (model.stage, model.played) = (Stage::Running, 1_238);
@@ -98,6 +146,15 @@ fn model() -> Model {
     })));
     model.hear(&News::Stored(&entry(63, Follows::Yes)));
     hear_held(&mut model, held(63, "critical", 86.5, vec![finding("large-amount", large)]));
+    step(&mut model, 59, ("CLAIMED", "UNDER_REVIEW", "jonas"), None);
+    step(&mut model, 59, ("REJECTED", "REJECTED", "jonas"), Some("model-wrong"));
+    step(&mut model, 58, ("APPROVED", "APPROVED", "amira"), Some("confirmed"));
+    step(&mut model, 57, ("ESCALATED", "PENDING", "mei"), Some("confirmed"));
+    step(&mut model, 61, ("CLAIMED", "UNDER_REVIEW", "rosa"), None);
+    step(&mut model, 63, ("CLAIMED", "UNDER_REVIEW", "mei"), None);
+    step(&mut model, 63, ("COMMENTED", "UNDER_REVIEW", "mei"), None);
+    let texts = vec![(2, "Called back; what was said fits the file.".to_owned())];
+    model.hear(&News::Happened(&Happening::Wrote(Words { decision_id: format!("{:032x}", 63), texts })));
     let [at, of] = [const { String::new() }; 2];
     model.hear(&News::Happened(&Happening::Duplicate(Duplicate { at, event_id: "adult-e-000058".to_owned(), of })));
     model
@@ -162,11 +219,11 @@ fn a_case_is_opened_scrolled_and_closed() {
         press(&mut model, KeyCode::PageDown);
     }
     let shown = screen(&model, 80, 24);
-    assert!(shown.contains(r#""outcome": "HELD""#), "the end of the entry is in sight: {shown}");
+    assert!(shown.contains(r#""groups": ["credit"]"#), "the end of the last entry is in sight: {shown}");
     let end = model.opened.as_ref().map(|opened| opened.scroll);
     press(&mut model, KeyCode::End);
     assert_eq!(model.opened.as_ref().map(|opened| opened.scroll), end);
-    model.resize(160, 60);
+    model.resize(160, 120);
     assert!(model.opened.as_ref().is_some_and(|opened| opened.scroll == 0), "all of it fits");
     assert_eq!(press(&mut model, KeyCode::Esc), None);
     assert!(model.opened.is_none());
@@ -202,7 +259,7 @@ fn what_was_altered_is_said() {
 fn the_mark_stays_on_its_case_when_others_come() {
     let mut model = model();
     type_in(&mut model, 'j');
-    let marked = |model: &Model| model.cases[model.marked].held.decision_id.clone();
+    let marked = |model: &Model| model.cases.list()[model.marked].held.decision_id.clone();
     let before = marked(&model);
     for number in 100..900 {
         hear_held(&mut model, held(number, "low", 10.0, Vec::new()));
@@ -210,7 +267,7 @@ fn the_mark_stays_on_its_case_when_others_come() {
             assert_eq!(marked(&model), before);
         }
     }
-    assert!(model.cases.len() == 500 && model.marked == 499, "bounded");
+    assert!(model.cases.list().len() == 500 && model.marked == 499, "bounded");
     assert!(screen(&model, 80, 24).contains("500 of the last 500"));
     press(&mut model, KeyCode::Home);
     assert_eq!(model.marked, 0);
