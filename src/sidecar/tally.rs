@@ -171,6 +171,9 @@ impl Tally {
             open.entry(key.clone()).or_insert(Open { count: 0, oldest: now });
         }
         for ((policy, band, state), of) in &open {
+            if !self.shown.contains_key(&(policy.clone(), *band, *state)) {
+                self.begin_at_zero(policy);
+            }
             set_count(&self.metrics.open_cases.with_label_values(&[&**policy, band.as_str(), state.as_str()]), of.count);
             if *state == State::Pending {
                 let age = since(of.oldest, now).as_secs_f64();
@@ -178,6 +181,14 @@ impl Tally {
             }
         }
         self.shown = open;
+    }
+
+    /// What time may do to cases of a policy is shown before it has done it, so that its first time is seen as a rise.
+    fn begin_at_zero(&self, policy: &str) {
+        for band in Band::ALL {
+            self.metrics.sla_escalations.with_label_values(&[policy, band.as_str()]);
+            self.metrics.cases_expired.with_label_values(&[policy, band.as_str()]);
+        }
     }
 }
 
