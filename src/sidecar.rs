@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Owning partition k of the verdicts means owning lane k: its cases, its chain, its time. A lane is restored from `cases`
-//! and `progress` when it is assigned ([`restore`]), and nothing is known of it that is not in those topics.
+//! and `progress` when it is assigned (`restore`), and nothing is known of it that is not in those topics.
 
 mod authority;
 mod book;

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jidoka::policy::Band;
-use jidoka::telemetry::metrics::{ALL, CASES_EXPIRED, Described, REBUILDS, SLA_ESCALATIONS};
+use jidoka::telemetry::metrics::{ALL, REBUILDS};
 use serde_json::Value;
 
 use super::queries::metric_of;
