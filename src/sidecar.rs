@@ -7,10 +7,11 @@
 //! ```
 //!
 //! Owning partition k of the verdicts means owning lane k: its cases, its chain, its time. A lane is restored from `cases`
-//! and `progress` when it is assigned ([`restore`]), and nothing is known of it that is not in those topics.
+//! and `progress` when it is assigned (`restore`), and nothing is known of it that is not in those topics.
 
 mod authority;
 mod book;
+mod census;
 mod clock;
 mod emit;
 mod lane;

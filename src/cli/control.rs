@@ -172,11 +172,10 @@ pub fn run(args: &ControlArgs, settings: &Settings) -> Exit {
         Err(reason) => return fail(Exit::Usage, reason),
     };
     let topic = Topic::Control.name(&super::layout(settings));
-    let client = super::client(&settings.kafka);
     for Order { key, value, said } in orders {
-        let record =
-            Outgoing { topic: &topic, partition: 0, key: Some(key.as_bytes()), value: Some(value.as_bytes()), headers: &[] };
-        match send_one(&client, record, SEND_WITHIN) {
+        let (key_bytes, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
+        let record = Outgoing { topic: &topic, partition: 0, key: key_bytes, value, headers: &[] };
+        match send_one(&super::client(&settings.kafka), record, SEND_WITHIN) {
             Ok(offset) => match args.output {
                 Output::Json => say(json!({ "topic": topic, "key": key, "offset": offset })),
                 Output::Text => say(format_args!("{} {said}", paint(GOOD, "ordered"))),

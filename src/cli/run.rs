@@ -23,8 +23,9 @@ use crate::telemetry::metrics::Metrics;
 
 pub use gate::GateRole;
 pub(super) use gate::gate_settings;
-pub(super) use plan::client_settings;
 pub use plan::{Ended, Plan, Roles, Running, TopicCheck};
+pub(super) use plan::{batch_limits, client_settings};
+pub(super) use sidecar::{sidecar_settings, worker_settings as sidecar_worker_settings};
 
 /// Runs jidoka's roles until SIGTERM or Ctrl-C.
 #[derive(Args, Debug)]
@@ -95,7 +96,7 @@ pub fn run(args: &RunArgs) -> Exit {
 }
 
 fn named_roles(names: &[String]) -> Result<Vec<Wanted>, String> {
-    let named = |name: &String| match name.as_str() {
+    let role = |name: &String| match name.as_str() {
         "gate" => Ok(Wanted::Gate),
         "sidecar" => Ok(Wanted::Sidecar),
         "monitor" | "api" => {
@@ -103,7 +104,7 @@ fn named_roles(names: &[String]) -> Result<Vec<Wanted>, String> {
         }
         _ => Err(format!("The role {name:?} is no role of jidoka. This version runs: gate, sidecar.")),
     };
-    names.iter().map(named).collect()
+    names.iter().map(role).collect()
 }
 
 /// The roles that were named, or those that the settings are complete for.

@@ -31,7 +31,10 @@ pub(super) struct SidecarLane {
     pub book: CaseBook,
     /// Verdicts below this offset came before all of `cases` that was read: a case that is not known then does not exist.
     pub sure_until: i64,
+    /// Where it stopped in an earlier turn, and is not read until that is over.
     pub stop: Option<Stop>,
+    /// Where it stopped in this turn.
+    stopping: Option<Stop>,
     /// How late it is, while no command waits.
     pub tick: Option<Timestamp>,
     /// What is removed in the next turn.
@@ -102,6 +105,7 @@ impl SidecarLane {
             book,
             sure_until: i64::MIN,
             stop: None,
+            stopping: None,
             tick: None,
             removals: Vec::new(),
             chain: Chain::resume(format!("lane/{}", lane.0), chain),
@@ -132,13 +136,13 @@ impl SidecarLane {
 
     /// Handles one record of the lane's verdicts.
     pub fn process(&mut self, record: &Incoming<'_>, hands: &mut Hands<'_>) -> Result<(), Fault> {
-        if self.stop.is_some() || record.offset < self.next() {
+        if self.stop.or(self.stopping).is_some() || record.offset < self.next() {
             return Ok(());
         }
         self.open(hands)?;
         self.now = self.staged.at.max(record.appended_at).unwrap_or_else(|| hands.settings.clock.now());
         if !self.act_on_time(hands)? {
-            self.stop = Some(Stop { offset: record.offset, until: Until::Timed });
+            self.stopping = Some(Stop { offset: record.offset, until: Until::Timed });
             return Ok(());
         }
         let place = VerdictPlace { partition: record.partition, offset: record.offset };
@@ -150,7 +154,7 @@ impl SidecarLane {
                     hands.emitter.forward(record, lane, hands.outbox)?;
                     hands.tally.verdict(Some(command.action), Outcome::Forwarded);
                 } else if !self.apply(&command, record, place, hands)? {
-                    self.stop = Some(Stop { offset: record.offset, until: Until::Known(command.decision_id) });
+                    self.stopping = Some(Stop { offset: record.offset, until: Until::Known(command.decision_id) });
                     return Ok(());
                 }
             }
@@ -309,7 +313,7 @@ impl SidecarLane {
     /// What is written once a turn: what was lost, what time does, what goes, and where the lane stands.
     pub fn finish(&mut self, hands: &mut Hands<'_>) -> Result<(), Fault> {
         self.open(hands)?;
-        if let Some(tick) = self.tick.take().filter(|_| self.stop.is_none()) {
+        if let Some(tick) = self.tick.take().filter(|_| self.stop.or(self.stopping).is_none()) {
             self.now = self.staged.at.map_or(tick, |at| at.max(tick));
             self.act_on_time(hands)?;
         }
@@ -349,6 +353,7 @@ impl SidecarLane {
     pub fn commit(&mut self) {
         self.committed = self.staged;
         self.touched = false;
+        self.stop = self.stopping.take().or(self.stop);
         self.chain.commit();
         self.book.commit();
         self.removals.clear();
@@ -360,7 +365,7 @@ impl SidecarLane {
     pub fn roll_back(&mut self) {
         self.staged = self.committed;
         self.touched = false;
-        self.stop = None;
+        self.stopping = None;
         self.tick = None;
         self.chain.roll_back();
         self.book.roll_back();

@@ -11,7 +11,7 @@ use crate::sidecar::book::CaseBook;
 use crate::sidecar::lane::SidecarLane;
 use crate::telemetry::metrics::{Bound, Metrics, set_count};
 
-/// How often open cases are counted.
+/// How often open cases are shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// What stands for an action that could not be made out.
 const NO_ACTION: &str = "unknown";
@@ -138,7 +138,7 @@ impl Tally {
                 }
                 Count::Claimed(band, age) => metrics.time_to_claim.with_label_values(&[band.as_str()]).observe(age.as_secs_f64()),
                 Count::Decided(band, age) => {
-                    metrics.time_to_decide.with_label_values(&[band.as_str()]).observe(age.as_secs_f64())
+                    metrics.time_to_decide.with_label_values(&[band.as_str()]).observe(age.as_secs_f64());
                 }
                 Count::Escalated(policy, band) => metrics.sla_escalations.with_label_values(&[&policy, band.as_str()]).inc(),
                 Count::Expired(policy, band) => metrics.cases_expired.with_label_values(&[&policy, band.as_str()]).inc(),
@@ -153,25 +153,27 @@ impl Tally {
         self.staged.clear();
     }
 
-    /// Counts the open cases of all lanes, now and then.
+    /// Shows how many open cases all lanes have, now and then.
     pub fn show(&mut self, lanes: &[SidecarLane], now: Timestamp) {
         if self.showed.is_some_and(|showed| showed.elapsed() < SHOW_EVERY) {
             return;
         }
         self.showed = Some(Instant::now());
         let mut open: HashMap<Key, Open> = HashMap::new();
-        for case in lanes.iter().flat_map(|lane| lane.book.open()) {
-            let key = (case.opened.common.policy_name.clone(), case.band, case.state);
-            let since = case.opened.opened_at;
-            let of = open.entry(key).or_insert(Open { count: 0, oldest: since });
-            of.count += 1;
-            of.oldest = of.oldest.min(since);
+        for kind in lanes.iter().flat_map(|lane| lane.book.census().kinds()) {
+            let key = (kind.policy.into(), kind.band, kind.state);
+            let of = open.entry(key).or_insert(Open { count: 0, oldest: kind.oldest });
+            of.count += kind.count;
+            of.oldest = of.oldest.min(kind.oldest);
         }
         // Of what was there before, zero is shown.
         for key in self.shown.keys() {
             open.entry(key.clone()).or_insert(Open { count: 0, oldest: now });
         }
         for ((policy, band, state), of) in &open {
+            if !self.shown.contains_key(&(policy.clone(), *band, *state)) {
+                self.begin_at_zero(policy);
+            }
             set_count(&self.metrics.open_cases.with_label_values(&[&**policy, band.as_str(), state.as_str()]), of.count);
             if *state == State::Pending {
                 let age = since(of.oldest, now).as_secs_f64();
@@ -179,6 +181,14 @@ impl Tally {
             }
         }
         self.shown = open;
+    }
+
+    /// What time may do to cases of a policy is shown before it has done it, so that its first time is seen as a rise.
+    fn begin_at_zero(&self, policy: &str) {
+        for band in Band::ALL {
+            self.metrics.sla_escalations.with_label_values(&[policy, band.as_str()]);
+            self.metrics.cases_expired.with_label_values(&[policy, band.as_str()]);
+        }
     }
 }
 

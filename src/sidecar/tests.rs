@@ -260,7 +260,16 @@ fn a_command_for_an_unknown_case_waits_until_it_is_certain_that_there_is_none() 
     let unknown = stage.command("claim", "ann", &json!({"decision_id": other.to_string()}));
     stage.process(&unknown, 10, &[]);
     stage.process(&known, 11, &[]);
+    stage.lane.roll_back();
+    assert_eq!(stage.lane.stop, None, "the batch comes again");
+    stage.offset = 0;
+    stage.process(&unknown, 10, &[]);
+    stage.process(&known, 11, &[]);
+    stage.finish();
+    stage.commit();
     assert_eq!(stage.lane.stop.map(|stop| (stop.offset, stop.until)), Some((0, Until::Known(other))));
+    stage.lane.roll_back();
+    assert!(stage.lane.stop.is_some(), "what other lanes have aborted does not set it free");
     assert_eq!((stage.kinds().len(), stage.lane.next()), (0, 0), "the lane waits in order");
     (stage.lane.stop, stage.lane.sure_until, stage.offset) = (None, 1, 0);
     stage.process(&unknown, 10, &[]);
@@ -322,9 +331,9 @@ fn a_turn_does_only_so_much_of_what_time_does_and_the_command_waits_for_the_rest
     let command = stage.command("approve", "ann", &json!({}));
     stage.process(&command, SLA_MS, &[]);
     assert_eq!(stage.kinds(), ["ESCALATED"]);
-    assert_eq!(stage.lane.stop.map(|stop| stop.until), Some(Until::Timed));
     stage.finish();
     stage.commit();
+    assert_eq!(stage.lane.stop.map(|stop| stop.until), Some(Until::Timed));
     (stage.lane.stop, stage.offset) = (None, 0);
     stage.process(&command, SLA_MS, &[]);
     assert_eq!(stage.kinds(), ["ESCALATED", "EXPIRED", "REFUSED illegal-transition"]);

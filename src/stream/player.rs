@@ -69,18 +69,17 @@ impl Player {
         Ok(Self { producer, topic: topic.to_owned() })
     }
 
-    /// Offers one record, to the partition of its key. Never blocks.
+    /// Offers one record, which its key places. Never blocks.
     #[must_use]
     pub fn offer(&self, key: Option<&[u8]>, value: &[u8]) -> Offer {
         self.offer_to(None, key, value)
     }
 
-    /// Offers one record, to this partition or else to that of its key. Never blocks.
+    /// Offers one record for `partition`, where it matters. Never blocks.
     #[must_use]
     pub fn offer_to(&self, partition: Option<i32>, key: Option<&[u8]>, value: &[u8]) -> Offer {
         let mut record = BaseRecord::to(&self.topic).payload(value);
-        record.key = key;
-        record.partition = partition;
+        (record.key, record.partition) = (key, partition);
         match self.producer.send(record) {
             Ok(()) => Offer::Taken,
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Offer::Full,

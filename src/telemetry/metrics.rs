@@ -65,7 +65,7 @@ described! {
     TIME_TO_DECIDE "jidoka_time_to_decide_seconds" ["band"] "Opening of a case to its approval or rejection.";
     VERDICTS "jidoka_verdicts_total" ["action", "result"] "Commands of reviewers: applied, refused, repeated, or forwarded to their lane.";
     REFUSALS "jidoka_verdict_refusals_total" ["code"] "Refused commands by the code of their refusal.";
-    SLA_ESCALATIONS "jidoka_sla_escalations_total" ["policy", "band"] "Cases that nobody decided in time to escalate_at, by the band before.";
+    SLA_ESCALATIONS "jidoka_sla_escalations_total" ["policy", "band"] "Cases that time escalated because nobody had decided them, by the band before.";
     CASES_EXPIRED "jidoka_cases_expired_total" ["policy", "band"] "Cases that nobody decided in time.";
     RESTORED_CASES "jidoka_restored_cases" ["role"] "Cases in the lane that was last restored.";
     CONNECTED "jidoka_broker_connected" ["role", "worker"] "1 while some broker answers.";

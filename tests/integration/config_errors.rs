@@ -159,10 +159,19 @@ fn roles_that_are_not_there_are_told_from_those_that_never_will_be() {
     let folder = Folder::with(CONFIGURATION, &[("loans.yaml", POLICY)]);
     let run = |roles: &str, line: &str| folder.refuses(&["run", "--config", "jidoka.yaml", "--roles", roles], &[], &[line]);
     run(
-        "gate,sidecar",
-        "error: The role \"sidecar\" is not part of this version yet; it arrives later. This version runs: gate.",
+        "gate,monitor",
+        "error: The role \"monitor\" is not part of this version yet; it arrives later. This version runs: gate, sidecar.",
     );
-    run("gaet", "error: The role \"gaet\" is no role of jidoka. This version runs: gate.");
+    run("gaet", "error: The role \"gaet\" is no role of jidoka. This version runs: gate, sidecar.");
+}
+
+#[test]
+fn a_sidecar_wants_keys_unless_everybody_is_believed() {
+    let folder = Folder::with(CONFIGURATION, &[("loans.yaml", POLICY)]);
+    let run = ["run", "--config", "jidoka.yaml", "--roles", "gate,sidecar"];
+    let line = "error: The sidecar takes only signed verdicts, and no key is configured. Make one with `jidoka verdict-key new` and \
+                write it below verdicts.keys; or take everybody's word: verdicts: { unsigned: allow }.";
+    folder.refuses(&run, &[], &[line]);
 }
 
 #[test]
@@ -179,7 +188,7 @@ fn an_order_that_no_gate_could_obey_is_refused_before_it_is_written() {
     );
     order(
         &["accept-gap", "--source", "loans", "--partition", "0", "--to", "7"],
-        "error: There is no source \"loans\". The configuration names: inference.",
+        "error: There is no source \"loans\". The configuration names: inference, jidoka.verdicts.",
     );
     let nobody = ["control", "stop", "--config", "jidoka.yaml", "--mode", "hold", "--by", " ", "--reason", "drill"];
     let output = folder.jidoka(&nobody, &[]);

@@ -25,8 +25,18 @@ pub(super) struct Counts {
     transactions: Mutex<Vec<Range<Instant>>>,
     /// When policies began to be read, and were in force.
     reloads: Mutex<Vec<Range<Instant>>>,
+    restores: Mutex<Vec<Restore>>,
     failed: Mutex<Option<String>>,
     held: AtomicI64,
+}
+
+/// What happened when partitions were assigned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restore {
+    /// The time from the assignment until all of them could be read.
+    pub took: Duration,
+    /// Memory of this process then.
+    pub resident_bytes: u64,
 }
 
 #[derive(Default)]
@@ -47,6 +57,7 @@ impl Counts {
             aborted: AtomicU64::new(0),
             transactions: Mutex::default(),
             reloads: Mutex::default(),
+            restores: Mutex::default(),
             failed: Mutex::default(),
             held: AtomicI64::new(0),
         }
@@ -137,6 +148,11 @@ impl Counts {
         lock(&self.reloads).clone()
     }
 
+    /// What happened at each assignment.
+    pub fn restores(&self) -> Vec<Restore> {
+        lock(&self.restores).clone()
+    }
+
     pub fn aborted(&self) -> u64 {
         self.aborted.load(Ordering::Relaxed)
     }
@@ -153,6 +169,13 @@ fn processor_time() -> Duration {
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Memory of this process that is in use now.
+pub(super) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kibibytes| kibibytes.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// A processor whose batches are counted.
@@ -176,6 +199,14 @@ impl<P: Processor> Processor for Counted<'_, P> {
 
     fn lose(&mut self, partition: &InputPartition) {
         self.inner.lose(partition);
+    }
+
+    fn look_around(&mut self) -> Result<Vec<InputPartition>, Fault> {
+        self.inner.look_around()
+    }
+
+    fn stopped_at(&self, partition: &InputPartition) -> Option<i64> {
+        self.inner.stopped_at(partition)
     }
 
     fn wants_turn(&self) -> bool {
@@ -251,7 +282,11 @@ impl StreamObserver for Counts {
     fn lost(&self, _: &InputPartition) {
         self.held.fetch_sub(1, Ordering::AcqRel);
     }
-    fn restored(&self, _: usize, _: Duration) {}
+    fn restored(&self, partitions: usize, took: Duration) {
+        if partitions > 0 {
+            lock(&self.restores).push(Restore { took, resident_bytes: resident_bytes() });
+        }
+    }
     fn turn_began(&self) {}
     fn turn_ended(&self) {}
     fn committed(&self, took: Duration, records: usize, _: Option<Full>) {

@@ -71,10 +71,10 @@ pub(super) struct Latency {
 /// Append → committed in milliseconds, and partitions that a transaction touched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ages {
-    p50: f64,
-    p99: f64,
-    touched: f64,
-    aborted: u64,
+    pub p50: f64,
+    pub p99: f64,
+    pub touched: f64,
+    pub aborted: u64,
 }
 
 impl Ages {
@@ -112,7 +112,7 @@ impl Results {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::plan::{Ended, Shared, Thread, TopicCheck, client_settings, spawn};
+use super::plan::{Ended, Shared, Thread, TopicCheck, batch_limits, client_settings, spawn};
 use crate::config::Settings;
 use crate::event::{Limits, SchemaSource, Schemas};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
 use crate::heads::HeadBoard;
 use crate::policy::PolicySet;
 use crate::reload::{CurrentSchemas, Reload, Targets, Watches};
-use crate::stream::batch::BatchLimits;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::topics::{Role, Topic, TopicLayout};
@@ -64,11 +63,10 @@ impl GateRole {
 
 fn worker_settings(shared: &Shared<'_>, worker: usize) -> WorkerSettings {
     let settings = shared.settings;
-    let batch = settings.gate.batch;
     WorkerSettings {
         clients: client_settings(settings, Role::Gate),
         topics: settings.sources.iter().map(|source| source.topic.clone()).collect(),
-        batch: BatchLimits { max_records: batch.max_records, max_bytes: batch.max_bytes, linger: batch.linger },
+        batch: batch_limits(settings.gate.batch),
         worker,
         unclaimed: if worker == 0 && shared.check == TopicCheck::Full { Unclaimed::Watch } else { Unclaimed::Ignore },
     }

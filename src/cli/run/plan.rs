@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use super::gate::GateRole;
 use crate::cli::terminal::{Exit, leave};
 use crate::cli::{layout, topics_context};
-use crate::config::Settings;
+use crate::config::{BatchBounds, Settings};
 use crate::heads::{HeadBoard, HeadWriter};
+use crate::stream::batch::BatchLimits;
 use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
 use crate::stream::fault::Fault;
@@ -310,6 +311,11 @@ fn watch(threads: &[Thread], health: &Health, stop: &AtomicBool, turn_max: Durat
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// When a batch closes.
+pub(in crate::cli) fn batch_limits(bounds: BatchBounds) -> BatchLimits {
+    BatchLimits { max_records: bounds.max_records, max_bytes: bounds.max_bytes, linger: bounds.linger }
 }
 
 /// What every client of `role` in this process is told.

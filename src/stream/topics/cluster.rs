@@ -115,14 +115,30 @@ impl Cluster {
         let topic = NewTopic::new(name, shape.partitions, TopicReplication::Fixed(shape.replication));
         let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let results = self.runtime.block_on(self.admin.create_topics(&[topic], &self.options()));
-        let results = results.map_err(|error| self.refused("create a topic", &error))?;
-        match results.first() {
-            Some(Err((name, code))) => Err(TopicsError::Refused {
+        self.first_refusal("create", results.map_err(|error| self.refused("create a topic", &error))?)?;
+        self.await_leaders(name)
+    }
+
+    /// Removes all topics whose names begin with `prefix`.
+    pub fn remove(&self, prefix: &str) -> Result<(), TopicsError> {
+        let metadata = self.metadata()?;
+        let names: Vec<&str> =
+            metadata.topics().iter().map(MetadataTopic::name).filter(|name| name.starts_with(prefix)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let results = self.runtime.block_on(self.admin.delete_topics(&names, &self.options()));
+        self.first_refusal("remove", results.map_err(|error| self.refused("remove topics", &error))?)
+    }
+
+    fn first_refusal(&self, verb: &str, results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> Result<(), TopicsError> {
+        match results.into_iter().find_map(Result::err) {
+            Some((name, code)) => Err(TopicsError::Refused {
                 bootstrap: self.bootstrap.clone(),
-                action: format!("create {name}"),
+                action: format!("{verb} {name}"),
                 reason: code.to_string(),
             }),
-            _ => self.await_leaders(name),
+            None => Ok(()),
         }
     }
 

@@ -204,12 +204,11 @@ impl Topic {
     pub const fn writers(self) -> &'static [Role] {
         match self {
             Self::Audit => &[Role::Gate, Role::Monitor, Role::Sidecar],
-            Self::Reviews | Self::Dispositions | Self::Cases => &[Role::Gate, Role::Sidecar],
+            // In `progress` the sidecar says how far each lane's verdicts are applied.
+            Self::Reviews | Self::Dispositions | Self::Cases | Self::Progress => &[Role::Gate, Role::Sidecar],
             Self::Archive => &[Role::Sidecar],
             // The sidecar forwards commands that a default partitioner put into another lane.
             Self::Verdicts => &[Role::Sidecar, Role::Api, Role::Reviewer],
-            // The sidecar says here how far each lane's verdicts are applied.
-            Self::Progress => &[Role::Gate, Role::Sidecar],
             Self::Tallies | Self::DeadLetters => &[Role::Gate],
             Self::Signals => &[Role::Monitor],
             Self::Control => &[Role::Operator],

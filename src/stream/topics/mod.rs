@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Nothing here ever changes a topic that exists: a wrong one is reported with the command that mends it, for a person to
-//! run.
+//! run. Only benchmarks remove topics, and only those that they made ([`remove`]).
 
 mod access;
 mod cluster;
@@ -194,6 +194,14 @@ pub struct Shape {
 /// As [`check`], and when it exists.
 pub fn create(client: &ClientConfig, name: &str, shape: Shape, settings: &[(&str, &str)]) -> Result<(), TopicsError> {
     Cluster::connect(client, Duration::from_secs(30))?.create_one(name, shape, settings)
+}
+
+/// Removes all topics whose names begin with `prefix`: what a benchmark made.
+///
+/// # Errors
+/// As [`check`], and when one of them may not be removed.
+pub fn remove(client: &ClientConfig, prefix: &str) -> Result<(), TopicsError> {
+    Cluster::connect(client, Duration::from_secs(30))?.remove(prefix)
 }
 
 /// How many brokers there are.
