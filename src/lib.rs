@@ -43,7 +43,7 @@ pub mod config; // settings of a process
 pub mod telemetry; // metrics, health, logs
 pub mod heads; // signed chain heads, kept outside Kafka
 pub mod reload; // policies and writer schemas that change while a process runs
-pub mod dev; // real events and a watcher, for `jidoka dev`
+pub mod dev; // real events, a crew of reviewers and a watcher, for `jidoka dev`
 pub mod cli; // the commands; help, completions and man pages from one definition
 
 #[cfg(test)]

@@ -64,7 +64,8 @@ tool; the more is open, the faster they are. --no-crew leaves the cases to you. 
 
 On a terminal it is drawn; ? shows the keys, and Enter opens a case with its trail. Elsewhere, or with --plain, it prints
 lines, and reads lines from standard input: `case ID` prints the trail of one of the last 500 cases, by its event's id or by
-the beginning of its decision's id, four letters or more.
+the beginning of its decision's id, four letters or more. `jidoka case` works on the same broker from another terminal,
+the mock one included; what is printed at the start, and ?, show its settings.
 
 Exit codes: 0 ended as asked; 1 it failed; 2 wrong usage.
 
@@ -197,7 +198,7 @@ fn about(start: &Start<'_>) -> About {
         policies: start.policies.to_vec(),
         rate: start.rate,
         crew: start.crew.iter().map(|name| (*name).to_owned()).collect(),
-        elsewhere: start.ground.case_command("ID"),
+        elsewhere: start.ground.case_command("ID").join(" "),
     }
 }
 

@@ -133,13 +133,15 @@ impl Ground {
         Workplace { cases: of(Topic::Cases, &self.layout), verdicts: Topic::Verdicts.name(&self.layout) }
     }
 
-    /// The command that shows a case from another terminal, as long as the broker is there.
+    /// The command that shows a case from another terminal, as long as the broker is there: its settings, and what follows
+    /// them. They are all that it needs: the file is an empty one.
     #[must_use]
-    pub fn case_command(&self, id: &str) -> String {
-        format!(
-            "JIDOKA__KAFKA__BOOTSTRAP_SERVERS={} JIDOKA__TOPICS__PREFIX={} jidoka case show {id}",
-            self.bootstrap, self.layout.prefix
-        )
+    pub fn case_command(&self, id: &str) -> [String; 2] {
+        let Self { bootstrap, layout, .. } = self;
+        [
+            format!("JIDOKA__KAFKA__BOOTSTRAP_SERVERS={bootstrap} JIDOKA__TOPICS__PREFIX={}", layout.prefix),
+            format!("jidoka case show {id} --config /dev/null"),
+        ]
     }
 
     /// The topics that the watcher reads.

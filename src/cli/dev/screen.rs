@@ -60,7 +60,7 @@ impl Lines {
         if self.output == Output::Json {
             return self.say(json!({ "type": "start", "broker": broker, "bootstrap": bootstrap, "limits": means,
                 "prefix": layout.prefix, "policies": policies, "rate": rate, "crew": crew, "metrics": metrics,
-                "case": ground.case_command("ID") }));
+                "case": ground.case_command("ID").join(" ") }));
         }
         let heading = |heading: &str| paint(STRONG, format_args!("{heading:10}"));
         let rest = heading("");
@@ -80,7 +80,9 @@ impl Lines {
         self.say(format_args!("{}{reviewers}", heading("reviewers")));
         self.say(format_args!("{}{metrics}", heading("metrics")));
         self.say(format_args!("{}type `case ID`, the id of an event or the beginning of a decision's;", heading("one case")));
-        self.say(format_args!("{rest}elsewhere {}", ground.case_command("ID")));
+        let [settings, command] = ground.case_command("ID");
+        self.say(format_args!("{rest}or from another terminal: {settings} \\"));
+        self.say(format_args!("{rest}  {command}"));
         let patience = if ground.check == TopicCheck::MockBroker { " (the mock broker takes 3 s for it)" } else { "" };
         self.say(paint(FAINT, format_args!("joining the group…{patience}")));
     }

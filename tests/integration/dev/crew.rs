@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::Value;
 
@@ -48,14 +48,21 @@ impl Session {
     }
 }
 
+/// What somebody is shown who runs this in another terminal.
+fn elsewhere(command: &str) -> String {
+    let command = command.replace("jidoka case", &format!("{} case", env!("CARGO_BIN_EXE_jidoka")));
+    let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
 #[test]
 fn what_is_held_is_claimed_and_decided_and_its_trail_is_shown() {
     let mut session = Session::open(&["--rate", "60", "--output", "json"]);
     let start = session.next_of("start");
     assert_eq!(start["crew"], serde_json::json!(["amira", "jonas", "mei", "rosa"]));
-    assert!(
-        start["case"].as_str().is_some_and(|command| command.ends_with("JIDOKA__TOPICS__PREFIX=jidoka. jidoka case show ID"))
-    );
+    let command = start["case"].as_str().expect("a command").to_owned();
     let claimed = session.next_of("claimed");
     assert!(claimed["by"] == claimed["assignee"] && claimed["by"].is_string() && claimed["age_ms"].is_u64(), "{claimed}");
     let rejected = session.next_of("rejected");
@@ -73,6 +80,8 @@ fn what_is_held_is_claimed_and_decided_and_its_trail_is_shown() {
         assert_eq!(kinds.last().copied(), decided["state"].as_str());
         let numbers = entries.iter().map(|entry| entry["seq"].as_u64().expect("a number"));
         assert!(numbers.eq(0..u64::try_from(entries.len()).expect("few")), "{case}");
+        let shown = elsewhere(&command.replace("show ID", &format!("show {id}")));
+        assert!(shown.contains(id) && shown.contains(decided["state"].as_str().expect("a state")), "{shown}");
     }
     let rest = session.end();
     let summary: Value = serde_json::from_str(rest.last().expect("a summary")).expect("a JSON document");

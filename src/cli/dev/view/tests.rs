@@ -114,7 +114,7 @@ fn model() -> Model {
         policies: vec!["adult-income".to_owned(), "credit-default".to_owned()],
         rate: 20,
         crew: ["amira", "jonas", "mei", "rosa"].map(str::to_owned).to_vec(),
-        elsewhere: "JIDOKA__KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:45678 JIDOKA__TOPICS__PREFIX=jidoka. jidoka case show ID"
+        elsewhere: "JIDOKA__KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:45678 JIDOKA__TOPICS__PREFIX=jidoka. jidoka case show ID --config /dev/null"
             .to_owned(),
     };
     let mut model = Model::new(about);
