@@ -198,6 +198,12 @@ impl Kind {
         }
     }
 
+    /// The kind of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// Whether what reviewers see of the case is another one afterwards, so that they must look again before they decide.
     #[must_use]
     pub const fn changes_view(self) -> bool {

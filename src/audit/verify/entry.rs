@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::members::{Read, Seen, Wrong, count, decision_id, hash, members, offset, text, time};
+use crate::case::Kind as Move;
 use crate::identity::{DecisionId, Hash, RecordId};
 
 /// The kind of an entry, as far as verifying treats them differently.
@@ -17,23 +18,6 @@ pub(super) enum Kind {
     Incident,
 }
 
-/// What happened to a case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Move {
-    Claimed,
-    Unclaimed,
-    Judged,
-    Voted,
-    Approved,
-    Rejected,
-    Escalated,
-    Reassigned,
-    Commented,
-    Unmasked,
-    Expired,
-    Cancelled,
-}
-
 impl Kind {
     fn of(word: &str) -> Option<Self> {
         Some(match word {
@@ -42,19 +26,7 @@ impl Kind {
             "GAP" => Self::Gap,
             "REFUSED" => Self::Refused,
             "INCIDENT_OPENED" | "INCIDENT_ACKNOWLEDGED" | "INCIDENT_CLOSED" => Self::Incident,
-            "CLAIMED" => Self::Move(Move::Claimed),
-            "UNCLAIMED" => Self::Move(Move::Unclaimed),
-            "JUDGED" => Self::Move(Move::Judged),
-            "VOTED" => Self::Move(Move::Voted),
-            "APPROVED" => Self::Move(Move::Approved),
-            "REJECTED" => Self::Move(Move::Rejected),
-            "ESCALATED" => Self::Move(Move::Escalated),
-            "REASSIGNED" => Self::Move(Move::Reassigned),
-            "COMMENTED" => Self::Move(Move::Commented),
-            "UNMASKED" => Self::Move(Move::Unmasked),
-            "EXPIRED" => Self::Move(Move::Expired),
-            "CANCELLED" => Self::Move(Move::Cancelled),
-            _ => return None,
+            word => Self::Move(Move::parse(word)?),
         })
     }
 }

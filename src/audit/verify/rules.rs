@@ -1,6 +1,6 @@
 //! What a trail may say: an independent statement of what is legal, so that a mistake of the sidecar is found as well.
 
-use super::entry::Move;
+use crate::case::Kind as Move;
 
 /// Where a decision stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

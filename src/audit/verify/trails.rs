@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 
 use super::Extent;
 use super::chains::{At, Digits};
-use super::entry::{Entry, Kind, Move};
+use super::entry::{Entry, Kind};
 use super::finding::{Damage, Findings, Place};
 use super::rules::{State, changes_view, is_legal};
+use crate::case::Kind as Move;
 use crate::identity::DecisionId;
 
 /// What is known of one decision: small, as there is one for each.
