@@ -35,6 +35,7 @@ impl CaseReader {
         let common = self.common(&wire)?;
         let findings = self.findings(wire.findings.get());
         let opened = Arc::new(wire.opened(value, Arc::clone(&common), findings, trace)?);
+        let entry_hash = wire.entry_hash()?;
         let groups = if *wire.groups == *common.rules.groups { Arc::clone(&common.rules.groups) } else { wire.groups.into() };
         let seq_of = |number: u64, hash: &str| Ok::<_, String>(View { seq: number, hash: hash_of(hash)? });
         Ok(Case(Box::new(Standing {
@@ -43,7 +44,7 @@ impl CaseReader {
             state: State::parse(&wire.state).ok_or_else(|| format!("{:?} is no state", wire.state))?,
             seq: wire.seq,
             view: seq_of(wire.view.seq, &wire.view.hash)?,
-            entry_hash: hash_of(&wire.entry_hash)?,
+            entry_hash,
             band: Band::parse(&wire.band).ok_or_else(|| format!("{:?} is no band", wire.band))?,
             assignee: wire.assignee,
             lease_until: wire.lease_until.as_deref().map(time_of).transpose()?,
@@ -124,7 +125,7 @@ struct Wire<'a> {
     #[serde(borrow)]
     view: WireView<'a>,
     #[serde(borrow)]
-    entry_hash: Cow<'a, str>,
+    entry_hash: Option<Cow<'a, str>>,
     #[serde(borrow)]
     band: Cow<'a, str>,
     #[serde(borrow)]
@@ -216,6 +217,15 @@ struct WireComment {
 }
 
 impl Wire<'_> {
+    /// Cases that gates of version 0.1.0 opened do not name the trail's last entry: of an opening it is the one that is seen.
+    fn entry_hash(&self) -> Result<Hash, String> {
+        match &self.entry_hash {
+            Some(hash) => hash_of(hash),
+            None if self.seq == self.view.seq => hash_of(&self.view.hash),
+            None => Err("`entry_hash` is missing".to_owned()),
+        }
+    }
+
     fn opened(&self, value: &[u8], common: Arc<Common>, findings: Findings, trace: Option<&str>) -> Result<Opened, String> {
         let raw = |value: Option<&RawValue>| value.map_or("null", RawValue::get).to_owned();
         let event = self.event.or(self.event_ref).ok_or("it has neither `event` nor `event_ref`")?;

@@ -64,6 +64,23 @@ fn a_case_is_written_as_it_was_read() {
 }
 
 /// The event's hash is that of all its bytes.
+/// As the first version wrote them, and the contract lists their members.
+#[test]
+fn a_case_that_an_older_gate_opened_is_read() {
+    let hash = case(HELD).entry_hash;
+    let members = [
+        r#""conflicts_with":null,"#.to_owned(),
+        format!(r#""entry_hash":"{hash}","#),
+        r#""escalated_at":null,"#.to_owned(),
+        r#","closed_at":null"#.to_owned(),
+    ];
+    let older = members.iter().fold(HELD.to_owned(), |json, member| json.replacen(member, "", 1));
+    assert_eq!(older.len() + members.iter().map(String::len).sum::<usize>(), HELD.len(), "all four were there");
+    assert_eq!(written(&case(&older)), HELD);
+    let older = older.replacen(r#""seq":0"#, r#""seq":1"#, 1);
+    assert!(CaseReader::default().read(older.as_bytes(), None).is_err(), "which entry is the last is not known");
+}
+
 #[test]
 fn whitespace_in_and_around_the_event_stays() {
     for (before, after) in [("", "\n"), (" \t", ""), ("\r\n ", " \n\n")] {
