@@ -3,6 +3,7 @@
 //! `progress` alone says where to go on. The group's offset fences and shows lag; that it exists although there is no
 //! progress means that progress was lost.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::audit::ChainHead;
@@ -18,6 +19,8 @@ use crate::stream::log_reader::{Extent, LogReader};
 use crate::stream::processor::InputPartition;
 use crate::stream::record::Incoming;
 
+/// So many keys with a record that is no case are remembered, to see whether a later record sets it right.
+const FAULTS_MAX: usize = 1_000;
 /// How often a long restore says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
@@ -159,19 +162,23 @@ impl Taking<'_> {
         let partition = self.partition(&self.settings.topics.cases);
         let keep_closed = i64::try_from(self.settings.keep_closed.as_millis()).unwrap_or(i64::MAX);
         let end = self.log.extent(&partition)?.high;
-        let (mut book, mut fault) = (CaseBook::new(keep_closed), None);
+        let (mut book, mut faults) = (CaseBook::new(keep_closed), BTreeMap::new());
+        let mut first_beyond = None;
         let (began, mut said, mut count) = (Instant::now(), Instant::now(), 0_u64);
         let extent = self.log.read_state(&partition, |record| {
             count += 1;
-            if fault.is_none() {
-                fault = learn(&mut book, reader, record).err();
+            // What is wrong may have been set right later: only the last record of each key counts.
+            match learn(&mut book, reader, record) {
+                Ok(()) => drop(faults.remove(record.key.unwrap_or_default())),
+                Err(fault) if faults.len() < FAULTS_MAX => drop(faults.insert(record.key.unwrap_or_default().to_vec(), fault)),
+                Err(fault) => drop(first_beyond.get_or_insert(fault)),
             }
             if said.elapsed() >= SAY_EVERY {
                 said = Instant::now();
                 tracing::info!(%partition, read = record.offset, of = end, cases = book.len(), "restoring");
             }
         })?;
-        if let Some(fault) = fault {
+        if let Some(fault) = faults.into_values().next().or(first_beyond) {
             return Err(fault);
         }
         tracing::info!(%partition, records = count, cases = book.len(), took = ?began.elapsed(), "cases restored");
@@ -197,25 +204,34 @@ pub(super) fn is_opening(record: &Incoming<'_>) -> bool {
 /// # Errors
 /// With a fault that only a person can mend, where it is none of jidoka's.
 pub(super) fn learn(book: &mut CaseBook, reader: &mut CaseReader, record: &Incoming<'_>) -> Result<(), Fault> {
+    let key = record.key.unwrap_or_default();
     let foreign = |why: String| {
         let sentence = format!(
-            "The record at offset {} of {}/{} is no case: {why}. Only gates and sidecars may write there; find out who did, and \
-             remove the record with a tombstone of its key.",
-            record.offset, record.topic, record.partition
+            "The record at offset {offset} of {topic}/{partition}, key {key:?}, is no case: {why}. Only gates and sidecars may write \
+             there. Find out who did, and write under that key what belongs there: the case's last good record, which `jidoka audit \
+             export --topics cases` shows, or a tombstone where there never was a case. The last record of a key counts.",
+            offset = record.offset,
+            topic = record.topic,
+            partition = record.partition,
+            key = String::from_utf8_lossy(key),
         );
         Fault::stop("case-unreadable", sentence)
     };
-    let key = record.key.unwrap_or_default();
     let id = std::str::from_utf8(key.strip_suffix(OPENED).unwrap_or(key)).ok().and_then(DecisionId::parse);
-    let id = id.ok_or_else(|| foreign(format!("its key is {:?}", String::from_utf8_lossy(key))))?;
-    let Some(value) = record.value else {
-        book.forget(id);
-        return Ok(());
+    let (id, value) = match (id, record.value) {
+        (Some(id), Some(value)) => (id, value),
+        (None, Some(_)) => return Err(foreign("its key names no decision".to_owned())),
+        (id, None) => {
+            if let Some(id) = id {
+                book.forget(id);
+            }
+            return Ok(());
+        }
     };
     let trace = record.headers.get("traceparent").and_then(|trace| std::str::from_utf8(trace).ok());
     let case = reader.read(value, trace).map_err(foreign)?;
     if case.decision_id != id {
-        return Err(Fault::stop("case-unreadable", format!("The case under the key {id} says that it is {}.", case.decision_id)));
+        return Err(foreign(format!("it says that it is {}", case.decision_id)));
     }
     book.learn(case);
     Ok(())

@@ -82,6 +82,9 @@ impl Tally {
             metrics.time_to_claim.with_label_values(&[band.as_str()]);
             metrics.time_to_decide.with_label_values(&[band.as_str()]);
         }
+        for bound in [Bound::VerdictRecords, Bound::VerdictBytes, Bound::CaseCommands, Bound::CaseBytes] {
+            metrics.bound_hits.with_label_values(&[bound.key()]);
+        }
         Self { metrics: Arc::clone(metrics), staged: Vec::new(), shown: HashMap::new(), showed: None }
     }
 

@@ -10,7 +10,7 @@ use super::oracle::{Feed, measure};
 use crate::gate::admin::Admin;
 use crate::gate::books::{Isolation, Record, asker, committed};
 use crate::gate::process::Gate;
-use crate::gate::stage::{await_that, end, eventually};
+use crate::gate::stage::{await_that, end, eventually, sentence};
 use crate::kafka;
 
 /// Commits offset 0 for the sidecars' group. Refused while it has members.
@@ -190,4 +190,29 @@ fn lost_verdicts_are_waited_for_and_recorded_when_accepted() {
     books.audit.retain(|record| record.key_text().starts_with("gap/"));
     assert_eq!(books.audit.len(), 1);
     assert_eq!(value(&books.audit[0])["actor"], json!({ "type": "operator", "id": "kim" }));
+}
+
+/// A record of `cases` that is none stops the sidecar with a sentence, until what belongs there is written under its key.
+#[test]
+fn a_foreign_record_among_the_cases_stops_it_until_it_is_set_right() {
+    if !kafka::required() {
+        return;
+    }
+    let mut office = Office::new();
+    let mut process = office.ready_as("gate,sidecar", 0);
+    let id = office.hold("loans");
+    let cases = office.topic("cases");
+    let opening =
+        office.read("cases").into_iter().find(|record| record.key_text() == format!("{id}/opened")).expect("its opening");
+    for key in [opening.key_text(), "nonsense".to_owned()] {
+        office.write((&cases, opening.partition), Some(&key), &[Some(b"{}")], &[]);
+    }
+    let (code, said) = sentence(&mut process);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is no case") && said.contains("tombstone where there never was a case"), "{said}");
+    office.write((&cases, opening.partition), Some(&opening.key_text()), &[Some(opening.bytes())], &[]);
+    office.write((&cases, opening.partition), Some("nonsense"), &[None], &[]);
+    let process = office.ready_as("gate,sidecar", 0);
+    office.applied(&id, "approve", ANN, &json!({}));
+    end(process);
 }
