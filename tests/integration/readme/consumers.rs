@@ -95,7 +95,7 @@ impl Dispositions {
 
 /// Groups and topics of the README's examples: of a service that acts, and of one for reviewers.
 const BOOKING: [&str; 2] = ["\"loan-booking\"", "\"jidoka.dispositions\""];
-const DESK: [&str; 2] = ["\"review-desk\"", "\"jidoka.reviews\""];
+const DESK: [&str; 2] = ["\"jidoka.reviewer-desk\"", "\"jidoka.reviews\""];
 
 /// The example in `language` with this group and topic, on this test's broker and with its topic in place of both.
 fn example(language: &str, names: [&str; 2], topic: &str) -> String {
