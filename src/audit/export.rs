@@ -2,7 +2,7 @@
 //!
 //! `{"topic","partition","offset","timestamp","key","value","headers"}`, in this order, one record a line:
 //!
-//! - `timestamp`: the record's append time, or null.
+//! - `timestamp`: the record's append time, or null. Other tools write Kafka's milliseconds; they are read, too.
 //! - `key`, `value`: the text exactly as stored, or null. What is no UTF-8 stands as base64 under `key_base64`, `value_base64`.
 //! - `headers`: an object of name and text, in the record's order, null where the header has no value. A value that is no
 //!   UTF-8 stands as base64 under `<name>_base64`. Of a name that stands there several times, the object has each.
@@ -11,7 +11,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::identity::Timestamp;
 use crate::json::text;
@@ -188,11 +188,26 @@ fn of_base64(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// A time as text, whether it stands there as text or in milliseconds.
+fn time<'de, D: Deserializer<'de>>(time: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Text(String),
+        Millis(i64),
+    }
+    Ok(Option::<Time>::deserialize(time)?.map(|time| match time {
+        Time::Text(text) => text,
+        Time::Millis(millis) => Timestamp(millis).to_string(),
+    }))
+}
+
 #[derive(Debug, Default, Deserialize)]
 struct Wire {
     topic: String,
     partition: i32,
     offset: i64,
+    #[serde(default, deserialize_with = "time")]
     timestamp: Option<String>,
     key: Option<String>,
     value: Option<String>,

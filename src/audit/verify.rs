@@ -315,7 +315,8 @@ impl Inside {
         if self.extent == Extent::Whole {
             leftovers::finish(&self.trails, self.presence, &mut self.findings);
         }
-        if self.counts.entries == 0 {
+        // Where lines could not be read, the first of them says more.
+        if self.counts.entries == 0 && !self.findings.has(Damage::Unreadable) {
             self.counts.lines = 0;
             self.unreadable("there is no audit entry in the input".to_owned());
         }

@@ -79,6 +79,8 @@ fn other_layouts_are_read_the_slow_way() {
     let mut reader = LineReader::default();
     let read = reader.read(line.as_bytes()).unwrap();
     assert_eq!((read.value, read.headers.hash, read.timestamp), (Some("xé\n".as_bytes()), Some("ab"), None));
+    let millis = r#"{"topic":"t","partition":0,"offset":1,"timestamp":1767610001187,"key":null,"value":null,"headers":{}}"#;
+    assert_eq!(reader.read(millis.as_bytes()).unwrap().timestamp, Some("2026-01-05T10:46:41.187Z"));
     for line in [
         "",
         "{}",

@@ -120,6 +120,11 @@ impl Findings {
         }
     }
 
+    /// Whether this kind was found.
+    pub fn has(&self, damage: Damage) -> bool {
+        self.0[damage as usize].is_some()
+    }
+
     /// The kinds that were found.
     pub fn into_list(self) -> Vec<Finding> {
         self.0.into_iter().flatten().collect()

@@ -540,3 +540,20 @@ fn a_line_that_is_none_is_found_with_its_number() {
     );
     assert_eq!(json["counts"]["entries"], 28);
 }
+
+#[test]
+fn of_an_input_without_entries_the_first_line_that_cannot_be_read_is_named() {
+    let read = |lines: &[&[u8]]| {
+        let mut verifier = Verifier::new(Terms::default());
+        for line in lines {
+            verifier.line(line);
+        }
+        let report = verifier.finish();
+        let [finding] = &report.findings[..] else { panic!("one kind: {report:#?}") };
+        (finding.damage, finding.place.line, finding.sentence.clone())
+    };
+    let (damage, line, sentence) = read(&[b"{}", b"nonsense"]);
+    assert_eq!((damage, line), (Damage::Unreadable, 1));
+    assert!(sentence.contains("no export line"), "{sentence}");
+    assert_eq!(read(&[]), (Damage::Unreadable, 0, "there is no audit entry in the input".to_owned()));
+}
