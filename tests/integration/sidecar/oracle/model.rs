@@ -215,7 +215,8 @@ impl Case {
     }
 
     fn reassign(&mut self, to: &str, at: i64) -> &'static str {
-        let known = self.groups.iter().chain(&self.rules.leads).any(|group| group == to);
+        // Any group that the case names, also the one that it was opened for and has left since.
+        let known = self.groups.iter().chain(&self.rules.leads).chain(&self.rules.groups).any(|group| group == to);
         match (to.strip_prefix("group:"), to.strip_prefix("user:")) {
             (Some(group), _) => self.groups = vec![group.to_owned()],
             (None, None) if known => self.groups = vec![to.to_owned()],
