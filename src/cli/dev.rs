@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt;
-use super::run::{Ended, GateRole, Plan, Roles, Running, TopicCheck, client_settings};
+use super::run::{Ended, GateRole, Plan, Roles, Running, SidecarRole, TopicCheck, client_settings};
 use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
 use crate::dev::POLICIES;
@@ -162,7 +162,7 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
     let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
-    let roles = Roles { gate: Some(gate), sidecar: Some(()) };
+    let roles = Roles { gate: Some(gate), sidecar: Some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Arc::new(Lines::new(args.output, Arc::clone(&stop)));

@@ -25,6 +25,7 @@ pub use gate::GateRole;
 pub(super) use gate::gate_settings;
 pub use plan::{Ended, Plan, Roles, Running, TopicCheck};
 pub(super) use plan::{batch_limits, client_settings};
+pub use sidecar::SidecarRole;
 pub(super) use sidecar::{sidecar_settings, worker_settings as sidecar_worker_settings};
 
 /// Runs jidoka's roles until SIGTERM or Ctrl-C.
@@ -87,7 +88,7 @@ pub fn run(args: &RunArgs) -> Exit {
     for key in settings.without_effect() {
         tracing::warn!(key, "is set, but does nothing in this version");
     }
-    let roles = Roles { gate, sidecar: wanted.contains(&Wanted::Sidecar).then_some(()) };
+    let roles = Roles { gate, sidecar: wanted.contains(&Wanted::Sidecar).then_some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics: Arc::new(Metrics::new()), check: TopicCheck::Full };
     match plan.run(&args.config.display().to_string(), &stop) {
         Ok(()) => Exit::Done,

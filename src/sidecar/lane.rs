@@ -293,7 +293,7 @@ impl SidecarLane {
                     let Some(step) = case.due(now) else { break };
                     let mut next = case.clone();
                     next.take_timed(step, now);
-                    hands.tally.timed(case, step, now);
+                    hands.tally.timed(case, step);
                     let reason = Some(reason_of(step));
                     self.change(next, step, (None, Written { reason, ..Written::default() }), hands)?;
                 }

@@ -108,7 +108,7 @@ impl Tally {
     }
 
     /// Time did something to `case`, which is as it was before.
-    pub fn timed(&mut self, case: &Case, step: Step, _at: Timestamp) {
+    pub fn timed(&mut self, case: &Case, step: Step) {
         let policy = case.opened.common.policy_name.clone();
         match step.a_move {
             Move::Remind => self.staged.push(Count::Escalated(policy, case.band)),

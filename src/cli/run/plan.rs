@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::gate::GateRole;
+use super::sidecar::SidecarRole;
 use crate::cli::terminal::{Exit, leave};
 use crate::cli::{layout, topics_context};
 use crate::config::{BatchBounds, Settings};
@@ -61,7 +62,7 @@ pub struct Roles {
     /// It decides, by these policies.
     pub gate: Option<GateRole>,
     /// It applies verdicts.
-    pub sidecar: Option<()>,
+    pub sidecar: Option<SidecarRole>,
 }
 
 /// A process that is about to run.
@@ -132,7 +133,7 @@ impl Plan<'_> {
         if let Some(gate) = self.roles.gate {
             threads.extend(gate.threads(shared)?);
         }
-        if self.roles.sidecar.is_some() {
+        if let Some(SidecarRole) = self.roles.sidecar {
             threads.push(super::sidecar::thread(shared)?);
         }
         Ok(threads)
@@ -143,7 +144,7 @@ impl Roles {
     /// The topics that any of them reads or writes.
     fn topics(&self) -> Vec<Topic> {
         let gate = self.gate.as_ref().map(|_| Role::Gate.topics()).unwrap_or_default();
-        let sidecar = self.sidecar.map(|()| Role::Sidecar.topics()).unwrap_or_default();
+        let sidecar = self.sidecar.as_ref().map(|SidecarRole| Role::Sidecar.topics()).unwrap_or_default();
         Topic::ALL.into_iter().filter(|topic| gate.contains(topic) || sidecar.contains(topic)).collect()
     }
 }

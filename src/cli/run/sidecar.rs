@@ -12,6 +12,9 @@ use crate::stream::topics::{Role, Topic, TopicLayout};
 use crate::stream::worker::{Unclaimed, WorkerSettings, run as run_worker};
 use crate::telemetry::worker::WorkerObserver;
 
+/// That a process is a sidecar. What it needs to know is all in the settings.
+pub struct SidecarRole;
+
 /// Starts the sidecar: one thread, which takes as many lanes as the group gives it.
 pub(super) fn thread(shared: &Shared<'_>) -> Result<Thread, Ended> {
     let (settings, layout) = (shared.settings, &shared.layout);

@@ -11,6 +11,7 @@ mod office;
 mod oracle;
 mod refusals;
 mod reviewers;
+mod surroundings;
 mod terminal;
 mod time;
 mod topics;
