@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Hash;
+use crate::identity::{Hash, parse_hex, write_hex};
 
 /// What an incident is about, at large.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -84,6 +84,32 @@ pub struct Incident {
     pub sentence: String,
 }
 
+/// An incident's id: 16 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct IncidentId(pub [u8; 8]);
+
+impl IncidentId {
+    /// Its 16 hex digits.
+    #[must_use]
+    pub fn hex(self) -> [u8; 16] {
+        let mut text = [0; 16];
+        write_hex(&self.0, &mut text);
+        text
+    }
+
+    /// Reads 16 lower-case hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl std::fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
+    }
+}
+
 /// How far an incident is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,8 +172,8 @@ pub struct PolicySignals {
     pub threshold: Option<Threshold>,
     /// Fresh calibration, where it was published.
     pub calibration: Option<Arc<Recalibration>>,
-    /// Incidents that are open, by id.
-    pub incidents: Vec<Incident>,
+    /// Incidents that are open, in the order of their ids.
+    pub incidents: Vec<(IncidentId, Incident)>,
 }
 
 /// The signals as far as they were read: the latest of each key.
@@ -169,7 +195,10 @@ impl SignalsView {
             Some(("calibration", policy)) => {
                 read(value).map(|calibration| self.of_mut(policy).calibration = calibration.map(Arc::new))
             }
-            Some(("incident", id)) => read(value).map(|record| self.take_incident(id, record)),
+            Some(("incident", id)) => match IncidentId::parse(id) {
+                Some(id) => read(value).map(|record| self.take_incident(id, record)),
+                None => Err("what follows `incident/` is not 16 hex digits".to_owned()),
+            },
             Some(("state", _)) => Ok(()),
             _ => Err("unknown kind of key".to_owned()),
         };
@@ -183,14 +212,14 @@ impl SignalsView {
         self.policies.entry(policy.to_owned()).or_default()
     }
 
-    fn take_incident(&mut self, id: &str, record: Option<IncidentRecord>) {
+    fn take_incident(&mut self, id: IncidentId, record: Option<IncidentRecord>) {
         for policy in self.policies.values_mut() {
-            policy.incidents.retain(|incident| incident.id != id);
+            policy.incidents.retain(|(other, _)| *other != id);
         }
         if let Some(IncidentRecord { incident, state: IncidentState::Open, .. }) = record {
             let incidents = &mut self.of_mut(&incident.policy).incidents;
-            let place = incidents.partition_point(|other| other.id < incident.id);
-            incidents.insert(place, incident);
+            let place = incidents.partition_point(|(other, _)| *other < id);
+            incidents.insert(place, (id, incident));
         }
     }
 
@@ -266,10 +295,11 @@ mod tests {
         let mut view = SignalsView::default();
         assert!(view.of("loans").is_none());
         for (id, state) in [("b", None), ("a", Some(IncidentState::Acknowledged)), ("c", Some(IncidentState::Closed))] {
-            let mut record = incident(id, "loans");
+            let id = id.repeat(16);
+            let mut record = incident(&id, "loans");
             let key = format!("incident/{id}");
             view.apply(&key, Some(&bytes(&record))).expect("readable");
-            assert!(view.of("loans").expect("known").incidents.iter().any(|open| open.id == id));
+            assert!(view.of("loans").expect("known").incidents.iter().any(|(_, open)| open.id == id));
             if let Some(state) = state {
                 record.state = state;
                 view.apply(&key, Some(&bytes(&record))).expect("readable");
@@ -299,7 +329,7 @@ mod tests {
     fn what_is_not_understood_is_remembered_until_it_is_written_anew() {
         let mut view = SignalsView::default();
         assert!(view.is_readable() && view.apply("state/loans", Some(b"whatever")).is_ok());
-        for key in ["incident/a", "threshold/loans", "nonsense"] {
+        for key in ["incident/aaaaaaaaaaaaaaaa", "incident/a", "threshold/loans", "nonsense"] {
             assert!(view.apply(key, Some(b"{")).is_err());
             assert!(!view.is_readable(), "{key}");
             let _ = view.apply(key, None);

@@ -44,6 +44,7 @@ fn settings() -> GateSettings {
             cases: name("cases"),
             reviews: name("reviews"),
             dead_letters: name("dead-letters"),
+            tallies: name("tallies"),
             progress: name("progress"),
         },
         lanes: 3,

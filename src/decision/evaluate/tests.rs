@@ -79,7 +79,7 @@ impl Situation {
             }
             view
         });
-        let signals = Signals { control: control.as_ref(), fallback_band: Band::High };
+        let signals = Signals { control: control.as_ref(), monitor: None, fallback_band: Band::High };
         let mut calls = self.meter.iter();
         let mut last = 0;
         let mut meter = || {
