@@ -2,7 +2,7 @@
 
 pub mod baseline;
 
-pub use baseline::{Attribute, Baseline, Binned, Bins, Cell, Measured};
+pub use baseline::{Attribute, Baseline, BaselineBuilder, BaselineCount, Binned, Bins, Cell, Measured};
 
 use serde::{Deserialize, Serialize};
 
