@@ -13,6 +13,7 @@ mod evaluate;
 mod fairness;
 mod priority;
 mod result;
+mod unusual;
 
 pub use built_in::BuiltIn;
 pub use capacity::Rank;
@@ -20,6 +21,7 @@ pub use evaluate::{Occasion, Signals, Subject, evaluate};
 pub use priority::{Part, Priority};
 use result::Telling;
 pub use result::{RULE_SHOWN_BYTES, ResultKind, Told, TriggerRef, TriggerResult};
+pub(crate) use unusual::told_bytes_max;
 
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use crate::control::Mode;
 use crate::policy::Policy;
 use crate::signal::IncidentId;
 use crate::tallies::EventHash;
+use crate::trigger::anomaly::{Anomaly, Scratch};
 
 /// What the automation may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -86,8 +89,10 @@ pub struct Decision {
     pub incidents: Vec<IncidentId>,
     /// Where its priority lies among those of the calibration; only under a policy with a profile.
     pub rank: Option<Rank>,
-    /// Anomaly score S; none where the policy has no such trigger, or it could not look.
-    pub anomaly: Option<f64>,
+    /// How unlike the training data the input is; none where the policy has no such trigger, or it did not look.
+    pub anomaly: Option<Anomaly>,
+    /// Whether misses are told in detail, too, as whoever tries a policy out wants to see them. Stays as it is set.
+    pub detailed: bool,
     /// It was held whatever the reviewers' capacity.
     pub mandatory: bool,
     /// Whether the prediction is favourable for the subject; none where the policy does not say it, or cannot.
@@ -96,6 +101,7 @@ pub struct Decision {
     pub event: Option<EventHash>,
     /// What was found, in words, and what of it reviewers see in detail, as JSON: parts of these belong to results.
     told: Telling,
+    scratch: Scratch,
     /// The event was older than the policy's `max_age`.
     pub late: bool,
     /// Time spent deciding.
@@ -140,10 +146,12 @@ impl Default for Decision {
             incidents: Vec::new(),
             rank: None,
             anomaly: None,
+            detailed: false,
             mandatory: false,
             favourable: None,
             event: None,
             told: Telling::default(),
+            scratch: Scratch::default(),
             late: false,
             took: Duration::ZERO,
         }

@@ -14,12 +14,14 @@
 mod comparison;
 mod fixture;
 mod labels;
+mod proposal;
 mod subgroups;
 mod tally;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
+pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Hash, parse_hex, write_hex};
+use crate::profile::Calibration;
 
 /// What an incident is about, at large.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -161,8 +162,18 @@ pub struct Recalibration {
     pub policy_hash: String,
     /// Number of the event after which it holds.
     pub at_event: u64,
-    /// The scores, rising.
-    pub scores: Vec<f64>,
+    /// The scores.
+    pub scores: Vec<f32>,
+}
+
+/// A [`Recalibration`] at work.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fresh {
+    policy_hash: String,
+    /// What turns scores into p-values.
+    pub calibration: Calibration,
+    /// Number of the event after which it holds.
+    pub at_event: u64,
 }
 
 /// What the signals say of one policy.
@@ -171,7 +182,7 @@ pub struct PolicySignals {
     /// The capacity threshold, where one was published.
     pub threshold: Option<Threshold>,
     /// Fresh calibration, where it was published.
-    pub calibration: Option<Arc<Recalibration>>,
+    pub calibration: Option<Arc<Fresh>>,
     /// Incidents that are open, in the order of their ids.
     pub incidents: Vec<(IncidentId, Incident)>,
 }
@@ -193,7 +204,10 @@ impl SignalsView {
         let taken = match key.split_once('/') {
             Some(("threshold", policy)) => read(value).map(|threshold| self.of_mut(policy).threshold = threshold),
             Some(("calibration", policy)) => {
-                read(value).map(|calibration| self.of_mut(policy).calibration = calibration.map(Arc::new))
+                let fresh = |Recalibration { policy_hash, at_event, scores }| {
+                    Arc::new(Fresh { policy_hash, at_event, calibration: Calibration::new(scores) })
+                };
+                read(value).map(|calibration| self.of_mut(policy).calibration = calibration.map(fresh))
             }
             Some(("incident", id)) => match IncidentId::parse(id) {
                 Some(id) => read(value).map(|record| self.take_incident(id, record)),
@@ -245,7 +259,7 @@ impl PolicySignals {
 
     /// The fresh calibration of the policy with this hash.
     #[must_use]
-    pub fn calibration_for(&self, hash: Hash) -> Option<&Recalibration> {
+    pub fn calibration_for(&self, hash: Hash) -> Option<&Fresh> {
         self.calibration.as_deref().filter(|calibration| is_of(&calibration.policy_hash, hash))
     }
 }
@@ -321,8 +335,9 @@ mod tests {
         let calibration = Recalibration { policy_hash: hash.to_string(), at_event: 5, scores: vec![1.0, 2.5] };
         view.apply("calibration/loans", Some(&bytes(&calibration))).expect("readable");
         let signals = view.of("loans").expect("known");
-        assert_eq!(signals.calibration_for(hash), Some(&calibration));
-        assert_eq!(signals.calibration_for(other), None);
+        let fresh = signals.calibration_for(hash).expect("for this policy");
+        assert_eq!((fresh.at_event, fresh.calibration.scores()), (5, &[1.0, 2.5][..]));
+        assert!(signals.calibration_for(other).is_none());
     }
 
     #[test]

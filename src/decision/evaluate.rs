@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use crate::control::{ControlView, Mode};
 use crate::decision::{
-    BuiltIn, ControlBasis, Decision, Outcome, Part, Rank, ResultKind, TriggerRef, TriggerResult, capacity, fairness,
+    BuiltIn, ControlBasis, Decision, Outcome, Part, Rank, ResultKind, TriggerRef, TriggerResult, capacity, fairness, unusual,
 };
 use crate::event::{Code, Event};
 use crate::identity::{DecisionId, Timestamp};
 use crate::policy::{Anomaly, Band, Limit, Missed, OnLate, Policy, Trigger, TriggerKind};
 use crate::signal::{PolicySignals, SignalsView};
 use crate::tallies::EventHash;
-use crate::trigger::{Measurement, Unmeasured, confidence, rule, sample};
+use crate::trigger::anomaly::Unusual;
+use crate::trigger::{Measurement, Unmeasured, anomaly, confidence, rule, sample};
 
 /// Which decision it is, and when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,7 +230,26 @@ impl Run<'_> {
 
     /// How unlike the training data the input is.
     fn anomaly(&mut self, place: usize, settings: Anomaly, meter: &mut dyn FnMut() -> Duration) {
-        todo!("{place} {settings:?} {:?}", meter())
+        let Some(trained) = &self.policy.trained else {
+            let without = Measurement::Error(Unmeasured::Because("the policy has no profile"));
+            self.judge_metered(place, without, meter(), &mut None);
+            return;
+        };
+        let (profile, event) = (trained.profile(), self.event);
+        let found = anomaly::score(profile, |feature| trained.feature(event, feature), &mut self.decision.scratch);
+        let fresh = self.said.filter(|_| settings.recalibrate).and_then(|said| said.calibration_for(self.policy.hash));
+        let value = fresh.map_or(profile.calibration(), |fresh| &fresh.calibration).p(found.score);
+        let measurement = Measurement::Measured { value, risk: anomaly::risk(value), hit: value <= settings.alpha };
+        let mut part = None;
+        let noted = self.judge_metered(place, measurement, meter(), &mut part);
+        self.decision.priority.parts.extend(part);
+        self.decision.anomaly = Some(found);
+        let Some(noted) = noted else { return };
+        if self.decision.results[noted].result == ResultKind::Hit || self.decision.detailed {
+            let value_of = |unusual: &Unusual| trained.feature(event, unusual.feature);
+            let told = self.decision.told.tell(|sentence, details| unusual::tell(&found, profile, value_of, sentence, details));
+            self.decision.results[noted].told = told;
+        }
     }
 
     /// Whether an incident about the subject's group is open, and the prediction is adverse. Of several the one counts whose
@@ -260,7 +280,7 @@ impl Run<'_> {
     /// it, and what was found only through the rank.
     fn within_capacity(&mut self) -> Holds {
         let (Some(trained), Some(event)) = (&self.policy.trained, self.decision.event) else { return self.would };
-        let priority = self.decision.priority.probability();
+        let priority = single(self.decision.priority.probability());
         let quantile = capacity::quantile(trained.profile().priorities(), priority, event.draw());
         let capacity = self.policy.capacity.filter(|_| !self.rules_only());
         let published = self.said.and_then(|said| said.threshold_for(self.policy.hash));
@@ -375,6 +395,11 @@ impl Run<'_> {
         self.decision.results.push(TriggerResult { value, limit, error, ..TriggerResult::plain(trigger_ref, result) });
         Some(self.decision.results.len() - 1)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough to rank by")]
+const fn single(value: f64) -> f32 {
+    value as f32
 }
 
 const fn limit(limit: Limit) -> f64 {

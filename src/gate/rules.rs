@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use prometheus::IntCounter;
 
-use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind};
+use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind, told_bytes_max};
 use crate::event::Code;
 use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger, TriggerKind};
 use crate::telemetry::metrics::Metrics;
@@ -110,7 +110,7 @@ fn own_bytes(policy: &Policy) -> usize {
     const MEMBERS: usize = 600;
     let of_rule = |trigger: &Trigger| match &trigger.kind {
         TriggerKind::Rule(rule) => 6 * rule.reason_bytes_max().max(RULE_SHOWN_BYTES),
-        TriggerKind::Anomaly(_) => 6 * 4_096,
+        TriggerKind::Anomaly(_) => 6 * policy.trained.as_ref().map_or(0, |trained| told_bytes_max(trained.profile())),
         TriggerKind::Fairness(_) => 6 * INCIDENT_BYTES,
         TriggerKind::Confidence(_) | TriggerKind::Sample(_) => 0,
     };

@@ -1,10 +1,9 @@
 //! What the monitor needs of this turn's decisions, gathered by policy and input partition, and written before the commit.
 
 use crate::decision::{Decision, Outcome};
-use crate::event::Event;
 use crate::gate::judge::Verdict;
 use crate::gate::rules::Rules;
-use crate::policy::{Policy, Trained, TriggerKind};
+use crate::policy::{Policy, TriggerKind};
 use crate::stream::fault::Fault;
 use crate::stream::record::{Outbox, Outgoing};
 use crate::tallies::{EventTally, TallyOf, TallyWriter};
@@ -61,9 +60,9 @@ impl Tallied {
         trained.code_levels(event, &mut self.levels);
         trained.code_measures(event, &mut self.bins);
         let place = self.group(at, policy);
-        let Some(tally) = tally(policy, trained, event, verdict.decision, (&self.levels, &self.bins)) else { return Ok(()) };
+        let Some(tally) = tally(policy, verdict.decision, (&self.levels, &self.bins)) else { return Ok(()) };
         self.groups[place].writer.add(&tally);
-        if self.groups[place].writer.bytes() < RECORD_BYTES {
+        if self.groups[place].writer.bytes() < RECORD_BYTES.min(outbox.record_bytes_max() / 2) {
             return Ok(());
         }
         self.write(place, at.source.0, (rules, topic), outbox)
@@ -143,26 +142,18 @@ impl Tallied {
     }
 }
 
-fn tally<'a>(
-    policy: &Policy,
-    trained: &Trained,
-    event: &Event<'_>,
-    decision: &Decision,
-    (levels, bins): (&'a [u8], &'a [u8]),
-) -> Option<EventTally<'a>> {
+fn tally<'a>(policy: &Policy, decision: &Decision, (levels, bins): (&'a [u8], &'a [u8])) -> Option<EventTally<'a>> {
     let rank = decision.rank?;
     let flagged = decision.results.iter().any(|result| result.is_hit_of(policy, |kind| matches!(kind, TriggerKind::Anomaly(_))));
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits of a score are enough to compare it with others")]
-    let (score, priority) = (decision.anomaly.map(|score| score as f32), rank.priority as f32);
     Some(EventTally {
         event: decision.event?,
-        vector: trained.vector_hash(event),
+        vector: decision.anomaly.map_or(0, |anomaly| anomaly.vector),
         held: decision.outcome == Outcome::Held && !decision.mandatory,
         mandatory: decision.mandatory,
         flagged,
         favourable: decision.favourable,
-        score,
-        priority,
+        score: decision.anomaly.map(|anomaly| anomaly.score),
+        priority: rank.priority,
         levels,
         bins,
     })

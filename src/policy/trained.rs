@@ -22,6 +22,9 @@ pub enum Profiles<'p> {
     Building(&'p [u8]),
 }
 
+/// That of a profile without one.
+static NO_BASELINE: Baseline = Baseline { attributes: Vec::new(), cells: Vec::new(), measures: Vec::new() };
+
 /// See the module.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Trained {
@@ -36,8 +39,8 @@ impl Trained {
     /// The profile, whose members get slots in `plan`.
     #[must_use]
     pub fn new(profile: Profile, plan: &mut Plan) -> Self {
-        let features = profile.features().map(|name| plan.feature(name)).collect();
-        let baseline = profile.baseline();
+        let features = profile.features().iter().map(|feature| plan.feature(&feature.name)).collect();
+        let baseline = profile.baseline().unwrap_or(&NO_BASELINE);
         let attributes = baseline.attributes.iter().map(|attribute| plan.protected(&attribute.name)).collect();
         let slot = |of: &Measured, plan: &mut Plan| match of {
             Measured::Feature(name) => Some(plan.feature(name)),
@@ -56,7 +59,7 @@ impl Trained {
     /// The approved baseline.
     #[must_use]
     pub fn baseline(&self) -> &Baseline {
-        self.profile.baseline()
+        self.profile.baseline().unwrap_or(&NO_BASELINE)
     }
 
     /// What the event says of the profile's feature at `place`.
@@ -94,11 +97,5 @@ impl Trained {
             };
             codes.push(measure.bins.code(value));
         }
-    }
-
-    /// A hash of the event's features, by which identical ones are noticed.
-    #[must_use]
-    pub fn vector_hash(&self, _event: &Event<'_>) -> u32 {
-        0
     }
 }

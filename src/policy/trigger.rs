@@ -14,7 +14,8 @@ pub struct Trigger {
     pub kind: TriggerKind,
     /// As written, 0–1: see [`Trigger::weight`] and [`Trigger::plain_risk`], whose defaults differ.
     pub severity: Option<f64>,
-    /// Whether a hit holds whatever the capacity of the reviewers. Decides holding, never the score.
+    /// Whether a hit holds whatever the capacity of the reviewers; of the fairness trigger so unless the policy says otherwise.
+    /// Decides holding, never the score.
     pub mandatory: bool,
     /// What the reviewer is told, in the author's words.
     pub reason: Option<String>,

@@ -79,8 +79,13 @@ impl ControlFollower {
 
     /// One that counts as having just read these orders to their end, without a topic: for tests, and for measuring.
     pub(crate) fn sure_of(control: ControlView) -> Self {
+        Self::sure_of_both(control, SignalsView::default())
+    }
+
+    /// The same with signals.
+    pub(crate) fn sure_of_both(control: ControlView, signals: SignalsView) -> Self {
         let follower = Self::new(Duration::from_hours(1));
-        follower.view.store(Arc::new(Broadcast { control, ..Broadcast::default() }));
+        follower.view.store(Arc::new(Broadcast { control, signals }));
         follower.sure_as_of(Instant::now());
         follower
     }

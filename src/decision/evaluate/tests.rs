@@ -10,6 +10,8 @@ use crate::event::{Decoder, Limits};
 use crate::identity::Hash;
 use crate::policy::{FallbackReview, PolicySet};
 
+mod statistics;
+
 const NOW: Timestamp = Timestamp(1_767_610_002_500);
 
 /// Everything that a decision depends on.

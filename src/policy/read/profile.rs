@@ -32,7 +32,7 @@ impl Profiled<'_> {
 }
 
 fn place(profile: &Profile, name: &str) -> Result<usize, String> {
-    let attributes = &profile.baseline().attributes;
+    let attributes = profile.baseline().map_or(&[][..], |baseline| &baseline.attributes);
     attributes.iter().position(|attribute| attribute.name == name).ok_or_else(|| {
         let known: Vec<&str> = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
         format!(
@@ -56,8 +56,9 @@ impl Found {
     pub fn at_hand(&self) -> Profiled<'_> {
         match self {
             Self::Nothing => Profiled::No,
-            Self::Refused => Profiled::Unknown,
-            Self::Profile(trained, _) => Profiled::Yes(trained.profile()),
+            // One that is being built has no baseline yet.
+            Self::Profile(trained, _) if trained.profile().baseline().is_some() => Profiled::Yes(trained.profile()),
+            Self::Refused | Self::Profile(..) => Profiled::Unknown,
         }
     }
 
@@ -86,7 +87,7 @@ pub(super) fn read(field: &Field<'_>, known: &Known<'_>, plan: &mut Plan) -> Fou
         Profiles::Unbuilt => return Found::Refused,
         Profiles::Building(bytes) => Ok(bytes.to_vec()),
     };
-    match bytes.and_then(|bytes| Profile::read(&bytes).map(|profile| (profile, bytes)).map_err(|why| why.to_string())) {
+    match bytes.and_then(|bytes| Profile::read(&bytes).map(|profile| (profile, bytes)).map_err(|problem| problem.to_string())) {
         Ok((profile, bytes)) => Found::Profile(Box::new(Trained::new(profile, plan)), bytes),
         Err(why) => {
             field.problem(format!("{path}: {why}"));
@@ -102,6 +103,9 @@ pub(super) fn check(policy: &Policy, field: &Field<'_>, profiles: Profiles<'_>) 
         return;
     }
     let profile = trained.profile();
+    if profile.scoring().is_none() {
+        return field.problem("is not finished: `jidoka profile build` did not come to its end; build it anew");
+    }
     let watched = |trigger: &TriggerKind| matches!(trigger, TriggerKind::Fairness(_));
     if profile.scoring() != Some(policy.scoring_hash()) {
         field.problem(
@@ -110,7 +114,7 @@ pub(super) fn check(policy: &Policy, field: &Field<'_>, profiles: Profiles<'_>) 
         );
     } else if policy.capacity.is_some() && profile.priorities().is_empty() {
         field.problem("has no priorities, which `review.capacity` needs; build it anew with `jidoka profile build`");
-    } else if policy.triggers.iter().any(|trigger| watched(&trigger.kind)) && profile.baseline().cells.is_empty() {
+    } else if policy.triggers.iter().any(|trigger| watched(&trigger.kind)) && trained.baseline().cells.is_empty() {
         field
             .problem("has no baseline of subgroups, which the fairness trigger needs; build it anew with `jidoka profile build`");
     }

@@ -57,7 +57,7 @@ fn trigger(map: &Map<'_>, seen: &mut Vec<Seen>, ground: &Ground<'_>, plan: &mut 
     let id = trigger_id(&map.required("id"), seen);
     let kind = trigger_kind(map, ground, plan);
     let severity = map.key("severity").number(0.0..=1.0);
-    let mandatory = map.key("mandatory").yes_or_no().unwrap_or(false);
+    let mandatory = map.key("mandatory").yes_or_no();
     let reason = map.key("reason").text(MAX_REASON);
     let budget = map.key("budget").duration(BUDGETS);
     let on_error = map.key("on_error").choice(&missed).unwrap_or_default();
@@ -73,6 +73,8 @@ fn trigger(map: &Map<'_>, seen: &mut Vec<Seen>, ground: &Ground<'_>, plan: &mut 
     }
     seen.push(Seen { id: id.clone(), rule, single });
     let budget = budget.unwrap_or(kind.default_budget());
+    // An open incident holds the adverse decisions of its group, however many; unless the author leaves it to the capacity.
+    let mandatory = mandatory.unwrap_or(matches!(kind, TriggerKind::Fairness(_)));
     Some(Trigger { id, kind, severity, mandatory, reason, budget, on_error, on_timeout })
 }
 
