@@ -22,6 +22,7 @@ pub mod identity; // times, hashes, decision ids, lanes
 pub mod json; // records written once into reused buffers
 pub mod document; // YAML with places, all mistakes at once
 pub mod event; // bytes → event
+pub mod reference; // what is trusted about subjects: records and tables of them
 pub mod policy; // the policy file
 pub mod trigger; // one file a trigger
 pub mod decision; // evaluate(): findings → decision, priority
