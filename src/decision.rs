@@ -8,11 +8,13 @@
 //! [`evaluate`] never fails. What cannot be measured is an `error` or a `timeout` of its trigger, and holds.
 
 mod built_in;
+mod consulted;
 mod evaluate;
 mod priority;
 mod result;
 
 pub use built_in::BuiltIn;
+pub use consulted::Consulted;
 pub use evaluate::{Occasion, Signals, Subject, evaluate};
 pub use priority::{Part, Priority};
 pub use result::{RULE_SHOWN_BYTES, ResultKind, TriggerRef, TriggerResult};
@@ -67,10 +69,12 @@ impl ControlBasis {
 pub struct Decision {
     /// May the automation go on?
     pub outcome: Outcome,
-    /// Built-in findings, then every trigger's result that is not a plain miss, in the policy's order; samples last.
+    /// Built-in findings, then every trigger's result that is not a plain miss (one without a reason), in the policy's order; samples last.
     pub results: Vec<TriggerResult>,
     /// Triggers of the unmeasured kinds that missed, as places in the policy's list.
     pub missed: Vec<usize>,
+    /// What the contradiction triggers saw of their references, in the policy's order.
+    pub consulted: Vec<Consulted>,
     /// How urgent a review would be; present on released decisions, too.
     pub priority: Priority,
     /// What `control` said.
@@ -87,6 +91,7 @@ impl Default for Decision {
             outcome: Outcome::Held,
             results: Vec::new(),
             missed: Vec::new(),
+            consulted: Vec::new(),
             priority: Priority::default(),
             control: ControlBasis::Unreadable,
             late: false,

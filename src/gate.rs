@@ -32,6 +32,7 @@ use crate::heads::HeadBoard;
 use crate::identity::Timestamp;
 use crate::policy::FallbackReview;
 use crate::progress::Progress;
+use crate::reference::References;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -60,6 +61,8 @@ pub struct GateSettings {
     pub limits: Limits,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -181,7 +184,11 @@ impl Processor for Gate {
         let sighted = Sighted::new(origin, sighting, record.value.unwrap_or_default(), now);
         self.tally.consumed(held.source, record.appended_at, now);
         let control = self.control.current();
-        let signals = Signals { control: control.as_ref().map(|view| &***view), fallback_band: self.settings.fallback.band };
+        let signals = Signals {
+            control: control.as_ref().map(|view| &***view),
+            fallback_band: self.settings.fallback.band,
+            references: &*self.settings.references,
+        };
         let began = Instant::now();
         let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());
         let Sighted { id: decision_id, sha256, .. } = sighted;

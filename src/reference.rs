@@ -12,9 +12,11 @@ mod record;
 mod table;
 
 pub use csv::{CsvMistake, read_csv};
+pub(crate) use record::parse_time;
 pub use record::{Fact, Origin, RecordReader, TrustedRecord, Undecodable};
 pub use table::{Change, Full, Table, TableBounds};
 
+use std::fmt;
 use std::sync::Arc;
 
 /// The longest name of a reference, in bytes.
@@ -34,7 +36,7 @@ pub enum Trusted {
 }
 
 /// The references of a process, by the names that policies call them by.
-pub trait References: Send + Sync {
+pub trait References: fmt::Debug + Send + Sync {
     /// What the reference `name` knows of `subject`. Called for every event that a contradiction trigger looks at; must not
     /// wait and must not allocate.
     fn look(&self, name: &str, subject: &str) -> Trusted;
@@ -64,6 +66,23 @@ pub const LOOKUP_UNAVAILABLE: &str = "lookup-unavailable";
 pub const LOOKUP_FAILED: &str = "lookup-failed";
 /// Why nothing can be said when an HTTP source did not answer within its deadline.
 pub const LOOKUP_LATE: &str = "lookup-timeout";
+
+/// Tables that nobody changes any more, each with its name: what a replay compares with.
+#[derive(Default)]
+pub struct Tables(pub Vec<(String, Table)>);
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, table)| (name, table.len()))).finish()
+    }
+}
+
+impl References for Tables {
+    fn look(&self, name: &str, subject: &str) -> Trusted {
+        let table = self.0.iter().find(|(known, _)| known == name);
+        table.map_or(Trusted::NotReady(UNKNOWN_REFERENCE), |(_, table)| table.look(subject))
+    }
+}
 
 impl References for NoReferences {
     fn look(&self, _: &str, _: &str) -> Trusted {

@@ -1,13 +1,17 @@
 //! Evaluating one event under its policy.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::{ControlView, Mode};
-use crate::decision::{BuiltIn, ControlBasis, Decision, Outcome, Part, ResultKind, TriggerRef, TriggerResult};
+use crate::decision::{BuiltIn, Consulted, ControlBasis, Decision, Outcome, Part, ResultKind, TriggerRef, TriggerResult};
 use crate::event::{Code, Event};
 use crate::identity::{DecisionId, Timestamp};
 use crate::policy::{Band, Limit, Missed, OnLate, Policy, Trigger, TriggerKind};
+use crate::policy::{Contradiction, OnAbsent};
+use crate::reference::{LOOKUP_LATE, NO_REFERENCE, REFERENCE_TOO_OLD, References, Trusted, TrustedRecord};
+use crate::trigger::contradiction::{self, Contradictions};
 use crate::trigger::{Measurement, Unmeasured, confidence, rule, sample};
 
 /// Which decision it is, and when.
@@ -55,6 +59,8 @@ pub struct Signals<'a> {
     pub control: Option<&'a ControlView>,
     /// Band of cases that no policy covers.
     pub fallback_band: Band,
+    /// What is trusted about subjects.
+    pub references: &'a dyn References,
 }
 
 /// Decides about `subject`. `meter` tells the time spent so far.
@@ -70,6 +76,7 @@ pub fn evaluate(
     let policy = subject.policy();
     decision.results.clear();
     decision.missed.clear();
+    decision.consulted.clear();
     decision.priority.parts.clear();
     decision.control = signals
         .control
@@ -78,7 +85,8 @@ pub fn evaluate(
     let built_in = built_in_findings(subject, signals, decision);
     let holds = match subject {
         Subject::Event { event, policy: Some(policy), .. } => {
-            Run { policy, event, id: occasion.id, spent: meter(), holds: built_in, decision }.triggers(meter)
+            let (spent, references) = (meter(), signals.references);
+            Run { policy, event, occasion, references, spent, holds: built_in, decision }.triggers(meter)
         }
         _ => built_in,
     };
@@ -147,7 +155,8 @@ const TIMED_TOGETHER: usize = 16;
 struct Run<'r> {
     policy: &'r Policy,
     event: &'r Event<'r>,
-    id: DecisionId,
+    occasion: Occasion,
+    references: &'r dyn References,
     /// The meter after the trigger before.
     spent: Duration,
     holds: Holds,
@@ -177,6 +186,10 @@ impl Run<'_> {
                 }
                 TriggerKind::Confidence(limits) => {
                     let measurement = confidence::measure(limits, self.event);
+                    self.judge_metered(rest, measurement, meter(), &mut most_unsure);
+                }
+                TriggerKind::Contradiction(rule) => {
+                    let measurement = self.contradiction(rest, rule);
                     self.judge_metered(rest, measurement, meter(), &mut most_unsure);
                 }
                 TriggerKind::Sample(_) => sampled = true,
@@ -214,12 +227,59 @@ impl Run<'_> {
         true
     }
 
+    /// Looks at what is trusted about the event's subject, and remembers the record for whoever writes about the decision.
+    fn contradiction(&mut self, place: usize, rule: &Contradiction) -> Measurement {
+        let Some(subject) = self.event.subject_id() else {
+            return Measurement::Error(Unmeasured::Because("subject_id is missing"));
+        };
+        // Triggers that ask the same reference about one event are told the same, whatever it learns meanwhile.
+        let asked = self.decision.consulted.iter().find(|consulted| self.asks(consulted.trigger, &rule.reference));
+        let trusted = match asked.map(|consulted| &consulted.record) {
+            Some(Some(record)) => Trusted::Record(Arc::clone(record)),
+            _ => self.references.look(&rule.reference, subject),
+        };
+        let (record, found, measurement) = match trusted {
+            Trusted::Record(record) => {
+                let (found, measurement) = self.compared(rule, &record);
+                (Some(record), found, measurement)
+            }
+            Trusted::NoRecord if rule.on_absent == OnAbsent::Hold => {
+                self.holds = Holds::Yes;
+                (None, Contradictions::default(), Measurement::Error(Unmeasured::Because(NO_REFERENCE)))
+            }
+            Trusted::NoRecord => (None, Contradictions::default(), Measurement::Absent(NO_REFERENCE)),
+            Trusted::NotReady(why) => (None, Contradictions::default(), Measurement::Error(Unmeasured::Because(why))),
+            Trusted::Late => (None, Contradictions::default(), Measurement::Late(LOOKUP_LATE)),
+        };
+        self.decision.consulted.push(Consulted { trigger: place, record, found });
+        measurement
+    }
+
+    fn asks(&self, place: usize, reference: &str) -> bool {
+        matches!(&self.policy.triggers[place].kind, TriggerKind::Contradiction(rule) if rule.reference == reference)
+    }
+
+    fn compared(&self, rule: &Contradiction, record: &TrustedRecord) -> (Contradictions, Measurement) {
+        let age = record.as_of().map(|as_of| self.occasion.now.0.saturating_sub(as_of.0));
+        let is_too_old = |max: Duration| age.is_some_and(|age| i64::try_from(max.as_millis()).is_ok_and(|max| age > max));
+        if rule.max_age.is_some_and(is_too_old) {
+            return (Contradictions::default(), Measurement::Absent(REFERENCE_TOO_OLD));
+        }
+        let found = contradiction::measure(rule, self.event, record);
+        let measurement = match found.failed {
+            Some(why) if !found.is_hit() => Measurement::Error(why),
+            _ => Measurement::Found(found.is_hit()),
+        };
+        (found, measurement)
+    }
+
     fn draw(&mut self, meter: &mut dyn FnMut() -> Duration) {
         let released = self.holds == Holds::No;
         let policy = self.policy;
         for (place, trigger) in policy.triggers.iter().enumerate() {
             let TriggerKind::Sample(rate) = trigger.kind else { continue };
-            let measurement = if released { sample::measure(rate, &trigger.id, self.id) } else { Measurement::Found(false) };
+            let measurement =
+                if released { sample::measure(rate, &trigger.id, self.occasion.id) } else { Measurement::Found(false) };
             self.judge_metered(place, measurement, meter(), &mut None);
         }
     }
@@ -245,6 +305,14 @@ impl Run<'_> {
                 error = Some(why);
                 ResultKind::Error
             }
+            Measurement::Late(why) => {
+                error = Some(Unmeasured::Because(why));
+                ResultKind::Timeout
+            }
+            Measurement::Absent(why) => {
+                error = Some(Unmeasured::Because(why));
+                ResultKind::Miss
+            }
             Measurement::Found(false) => return self.decision.missed.push(index),
             Measurement::Found(true) => {
                 self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
@@ -259,8 +327,8 @@ impl Run<'_> {
                 if hit { ResultKind::Hit } else { ResultKind::Miss }
             }
         };
-        if error.is_some() {
-            self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
+        if matches!(result, ResultKind::Error | ResultKind::Timeout) {
+            self.decision.priority.parts.push(Part::new(trigger_ref, trigger.failed_risk(), 1.0));
         }
         if holding(trigger, result) == Holds::Yes {
             self.holds = Holds::Yes;

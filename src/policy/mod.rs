@@ -6,16 +6,21 @@
 //! refused by name: a policy that asks for a check which is not made must not look as if it were.
 
 mod candidate;
+mod contradiction;
 pub mod expression;
 mod read;
 mod review;
 mod trigger;
 
 pub use candidate::Candidate;
-pub use expression::{Expression, Failure, Mistake};
+pub use contradiction::{
+    ABS_TOL, Aliases, COMPARISONS_MAX, Comparison, ComparisonKind, Contradiction, EventField, OnAbsent, REL_TOL,
+};
+pub use expression::{Expression, Failure, Mistake, World};
 pub use review::{Band, BandLimits, FallbackReview, GroupRule, ReviewRules, Sight};
 pub use trigger::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +124,18 @@ impl PolicySet {
     /// # Errors
     /// Everything that is wrong in any of the files, and policies that have the same name or match equally.
     pub fn read(files: &[(String, String)], fallback: &FallbackReview) -> Result<Self, Vec<Problem>> {
+        Self::read_with(files, fallback, None)
+    }
+
+    /// [`PolicySet::read`] where the names of the references are known: a policy that names another is refused.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with(
+        files: &[(String, String)],
+        fallback: &FallbackReview,
+        references: Option<&[&str]>,
+    ) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
         if let Some((file, _)) = files.get(MAX_POLICIES) {
             problems.add(Problem::new(&Place::whole(file), "", format!("at most {MAX_POLICIES} policies can be active at once")));
@@ -130,7 +147,8 @@ impl PolicySet {
                 Err(found) => problems.extend(found),
                 Ok(document) => {
                     let hash = Hash::of(text.as_bytes());
-                    let reader = |root: &Map<'_>| read::policy(root, hash, fallback, &read, &mut plan);
+                    let reader =
+                        |root: &Map<'_>| read::policy(root, hash, read::Around { fallback, references }, &read, &mut plan);
                     let policy = Map::of_document(&document, &problems, reader);
                     read.push((file, policy));
                 }
@@ -170,6 +188,17 @@ impl PolicySet {
     #[must_use]
     pub fn matching(&self, source: &str, model: &str, model_version: Option<&str>) -> Option<&Policy> {
         self.policies[..self.matching].iter().find(|policy| policy.matches.fits(source, model, model_version))
+    }
+
+    /// The names of the references that the policies compare with, each once.
+    #[must_use]
+    pub fn references(&self) -> BTreeSet<&str> {
+        let triggers = self.policies.iter().flat_map(|policy| &policy.triggers);
+        let of = triggers.filter_map(|trigger| match &trigger.kind {
+            TriggerKind::Contradiction(rule) => Some(rule.reference.as_str()),
+            _ => None,
+        });
+        of.collect()
     }
 
     /// All policies, in the order of their places.

@@ -1,6 +1,7 @@
 //! From the document to the policy.
 
 mod condition;
+mod contradiction;
 mod review;
 mod triggers;
 
@@ -17,15 +18,18 @@ const MAX_NAME: usize = 128;
 /// What `control` and decisions already mean something by.
 const RESERVED_NAMES: [&str; 2] = ["none", "global"];
 
+/// What the configuration says to all policies.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Who reviews where a policy does not say it.
+    pub fallback: &'a FallbackReview,
+    /// The names of the references, where they are known.
+    pub references: Option<&'a [&'a str]>,
+}
+
 /// Reads the policy at `root`; `earlier` are those of the other files, with which it must not clash. What its expressions
 /// read is added to `plan`.
-pub(super) fn policy(
-    root: &Map<'_>,
-    hash: Hash,
-    fallback: &FallbackReview,
-    earlier: &[(&str, Policy)],
-    plan: &mut Plan,
-) -> Policy {
+pub(super) fn policy(root: &Map<'_>, hash: Hash, around: Around<'_>, earlier: &[(&str, Policy)], plan: &mut Plan) -> Policy {
     root.refuse("profile", "`profile` is not supported yet: it arrives with the anomaly trigger");
     let max_age = root.key("max_age").duration(Duration::from_millis(1)..=YEAR * 10);
     let candidate = root.key("candidate").map(candidate).flatten();
@@ -37,8 +41,8 @@ pub(super) fn policy(
         matches: matches(&root.key("match"), root, candidate.is_none().then_some(earlier)),
         candidate,
         adverse: adverse(&root.key("adverse"), plan),
-        triggers: triggers::read(&root.required("triggers"), plan),
-        review: root.section("review", |map| review::read(map, fallback, plan)),
+        triggers: triggers::read(&root.required("triggers"), around.references, plan),
+        review: root.section("review", |map| review::read(map, around.fallback, plan)),
         on_late: on_late(&root.key("on_late"), max_age),
         max_age,
     }

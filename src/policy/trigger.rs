@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::contradiction::Contradiction;
 use super::expression::Expression;
 use crate::event::Slot;
 
@@ -32,7 +33,7 @@ impl Trigger {
     pub fn weight(&self) -> f64 {
         match self.kind {
             TriggerKind::Confidence(_) => self.severity.unwrap_or(1.0),
-            TriggerKind::Rule(_) | TriggerKind::Sample(_) => 1.0,
+            TriggerKind::Rule(_) | TriggerKind::Contradiction(_) | TriggerKind::Sample(_) => 1.0,
         }
     }
 
@@ -42,10 +43,17 @@ impl Trigger {
         matches!(self.kind, TriggerKind::Rule(_))
     }
 
-    /// The risk that a hit which measures none, or a failed or late check, stands for in the score: its severity, 0.5
-    /// where the policy gives none.
+    /// The risk that a hit which measures none stands for in the score: its severity; where the policy gives none 0.9 of a
+    /// contradiction (`triggers.md`, section 3) and 0.5 of the others.
     #[must_use]
     pub fn plain_risk(&self) -> f64 {
+        let usual = if matches!(self.kind, TriggerKind::Contradiction(_)) { 0.9 } else { 0.5 };
+        self.severity.unwrap_or(usual)
+    }
+
+    /// The risk that a failed or late check stands for in the score: its severity, 0.5 where the policy gives none.
+    #[must_use]
+    pub fn failed_risk(&self) -> f64 {
         self.severity.unwrap_or(0.5)
     }
 }
@@ -57,6 +65,8 @@ pub enum TriggerKind {
     Rule(Expression),
     /// The model is not sure enough.
     Confidence(Confidence),
+    /// The event says other than what is trusted about its subject.
+    Contradiction(Box<Contradiction>),
     /// The decision was drawn for a quality review, of those that would be released.
     Sample(Sample),
 }
@@ -68,6 +78,7 @@ impl TriggerKind {
         match self {
             Self::Rule(_) => "rule",
             Self::Confidence(_) => "confidence",
+            Self::Contradiction(_) => "contradiction",
             Self::Sample(_) => "sample",
         }
     }
@@ -77,7 +88,7 @@ impl TriggerKind {
     pub const fn default_budget(&self) -> Duration {
         match self {
             Self::Rule(_) | Self::Sample(_) => Duration::from_millis(50),
-            Self::Confidence(_) => Duration::from_millis(100),
+            Self::Confidence(_) | Self::Contradiction(_) => Duration::from_millis(100),
         }
     }
 }

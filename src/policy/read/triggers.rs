@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{MAX_NAME, condition};
+use super::{MAX_NAME, condition, contradiction};
 use crate::document::{Field, MINUTE, Map};
 use crate::event::Plan;
 use crate::policy::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
@@ -25,22 +25,27 @@ const BUILT_IN_FINDINGS: [&str; 8] =
     ["no-policy", "unreadable", "conflicting-duplicate", "stopped", "control-unreadable", "policy-missing", "capacity", "late"];
 
 /// The kinds of trigger that are refused by name, and with what each arrives.
-const LATER_KINDS: [(&str, &str); 3] =
-    [("anomaly", "training profiles"), ("fairness", "the monitor"), ("contradiction", "reference topics")];
+const LATER_KINDS: [(&str, &str); 2] = [("anomaly", "training profiles"), ("fairness", "the monitor")];
 
-/// Reads the list; the labels and members that its checks read get slots in `plan`.
-pub(super) fn read(field: &Field<'_>, plan: &mut Plan) -> Vec<Trigger> {
+/// Reads the list; the labels and members that its checks read get slots in `plan`. `references` are the names of the
+/// references, where they are known.
+pub(super) fn read(field: &Field<'_>, references: Option<&[&str]>, plan: &mut Plan) -> Vec<Trigger> {
     let mut seen: Vec<(String, Option<String>)> = Vec::new();
-    let read = |item: Field<'_>| item.map(|map| trigger(map, &mut seen, plan)).flatten();
+    let read = |item: Field<'_>| item.map(|map| trigger(map, &mut seen, references, plan)).flatten();
     // Without any trigger a policy would release everything: the list must not be empty.
     field.list(1..=MAX_TRIGGERS, read).unwrap_or_default()
 }
 
 /// `seen` are the ids of the triggers before this one, each with the text of its rule.
-fn trigger(map: &Map<'_>, seen: &mut Vec<(String, Option<String>)>, plan: &mut Plan) -> Option<Trigger> {
+fn trigger(
+    map: &Map<'_>,
+    seen: &mut Vec<(String, Option<String>)>,
+    references: Option<&[&str]>,
+    plan: &mut Plan,
+) -> Option<Trigger> {
     let missed = [("hold", Missed::Hold), ("skip", Missed::Skip)];
     let id = trigger_id(&map.required("id"), seen);
-    let kind = trigger_kind(map, plan);
+    let kind = trigger_kind(map, references, plan);
     let severity = map.key("severity").number(0.0..=1.0);
     let mandatory = map.key("mandatory").yes_or_no().unwrap_or(false);
     let reason = map.key("reason").text(MAX_REASON);
@@ -71,25 +76,27 @@ fn trigger_id(field: &Field<'_>, seen: &[(String, Option<String>)]) -> Option<St
     Some(id)
 }
 
-fn trigger_kind(map: &Map<'_>, plan: &mut Plan) -> Option<TriggerKind> {
+fn trigger_kind(map: &Map<'_>, references: Option<&[&str]>, plan: &mut Plan) -> Option<TriggerKind> {
     let asked_for_later = LATER_KINDS.iter().any(|(kind, _)| map.has(kind));
     for (kind, arrival) in LATER_KINDS {
         map.refuse(kind, &format!("trigger kind `{kind}` is not supported yet: it arrives with {arrival}"));
     }
-    let fields = ["rule", "confidence", "sample"].map(|kind| map.key(kind));
+    let fields = ["rule", "confidence", "contradiction", "sample"].map(|kind| map.key(kind));
     match fields.iter().filter(|field| !field.is_absent()).count() {
         0 if asked_for_later => return None,
-        0 => map.problem("a trigger needs a kind, which says what it checks: `rule`, `confidence` or `sample`"),
+        0 => map.problem("a trigger needs a kind, which says what it checks: `rule`, `confidence`, `contradiction` or `sample`"),
         1 => {}
         _ => map.problem("a trigger has one kind; make two triggers of it"),
     }
-    let [rule, confidence_field, sample_field] = fields;
+    let [rule, confidence_field, contradiction_field, sample_field] = fields;
     let always = "holds for every event, so every decision would wait for a person; name what makes an event risky";
     let never = "can hold for no event, so the trigger would never find anything";
     let rule = condition::read(&rule, plan, [always, never]).map(TriggerKind::Rule);
     let confidence = confidence_field.map(|map| confidence(map, plan)).flatten().map(TriggerKind::Confidence);
+    let contradiction = contradiction_field.map(|map| contradiction::read(map, references, plan)).flatten();
+    let contradiction = contradiction.map(|rule| TriggerKind::Contradiction(Box::new(rule)));
     let sample = sample_field.map(sample).flatten().map(TriggerKind::Sample);
-    rule.or(confidence).or(sample)
+    rule.or(confidence).or(contradiction).or(sample)
 }
 
 fn sample(map: &Map<'_>) -> Option<Sample> {
