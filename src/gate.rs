@@ -34,6 +34,7 @@ use crate::heads::HeadBoard;
 use crate::identity::Timestamp;
 use crate::policy::FallbackReview;
 use crate::progress::Progress;
+use crate::reference::References;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -62,6 +63,8 @@ pub struct GateSettings {
     pub limits: Limits,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -189,6 +192,7 @@ impl Processor for Gate {
             control: control.as_ref().map(|view| &view.control),
             monitor: control.as_ref().map(|view| &view.signals),
             fallback_band: self.settings.fallback.band,
+            references: &*self.settings.references,
         };
         let began = Instant::now();
         let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());

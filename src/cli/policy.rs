@@ -1,6 +1,7 @@
 //! `jidoka policy check|test|replay`.
 
 mod check;
+mod reference;
 mod replay;
 mod test;
 

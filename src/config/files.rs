@@ -9,7 +9,7 @@ use super::watch::FileLook;
 use super::{Presence, SchemaFolder};
 use crate::document::{MAX_BYTES, Place, Problem, Problems};
 use crate::event::Schemas;
-use crate::policy::{FallbackReview, PolicySet, Profiles};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 
 /// The text of the file at `path`; longer ones are read just so far that their length is noticed.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
@@ -95,12 +95,12 @@ pub fn read_policy_for_profile(
     fallback: &FallbackReview,
     profiles: Profiles<'_>,
 ) -> Result<PolicySet, Vec<Problem>> {
-    PolicySet::read_with(&texts(&[path.to_owned()])?, fallback, profiles)
+    PolicySet::read_with(&texts(&[path.to_owned()])?, Around { fallback, references: None, profiles })
 }
 
 fn read_set(paths: &[PathBuf], fallback: &FallbackReview, profiles: &ProfileFiles) -> Result<PolicySet, Vec<Problem>> {
     let open = |policy: &str, path: &str| profiles.open(policy, path);
-    PolicySet::read_with(&texts(paths)?, fallback, Profiles::Files(&open))
+    PolicySet::read_with(&texts(paths)?, Around { fallback, references: None, profiles: Profiles::Files(&open) })
 }
 
 /// The files at `paths`, each with its name.

@@ -39,6 +39,7 @@ fn rules(policy: &str) -> Rules {
 fn settings() -> GateSettings {
     let name = |name: &str| name.to_owned();
     GateSettings {
+        references: Arc::new(crate::reference::NoReferences),
         sources: vec![Source { name: name("inference"), topic: name("in"), format: Format::Native, start: Start::Earliest }],
         topics: OutputTopics {
             audit: name("audit"),

@@ -16,13 +16,14 @@ use indicatif::ProgressBar;
 
 use self::events::{Events, Kind};
 use self::range::Bound;
-use super::{read_set, sources};
+use super::{read_set, reference, sources};
 use crate::cli::terminal::{Exit, FAINT, Output, fail, note, paint, progress, say, thousands};
 use crate::cli::{report_problems, settings};
 use crate::config::{Settings, read_schemas};
 use crate::document::Problem;
 use crate::event::Limits;
 use crate::policy::{Policy, PolicySet};
+use crate::reference::Tables;
 use crate::replay::{Log, Record, Replay, Tally, Terms, TwoSets};
 
 /// The source of files whose policies name none.
@@ -42,6 +43,9 @@ append times, so that decision ids are those of the gate. A range begins with --
 before --to; each is an offset, a time such as 2026-01-05T10:00:00Z, earliest or latest. Records
 before it, as many as the dedup window spans, are read for the events that they make duplicates.
 With --config, the source's name, Avro schemas and the bounds of events and window are the gate's.
+
+A --reference is a CSV file whose first line names the columns: the column subject_id, else the
+first, is the key; cells that are numbers are numbers, empty ones are absent.
 
 --output json prints the DECIDED entries, one a line; with --against, one document with the
 differences.
@@ -71,6 +75,9 @@ pub(super) struct ReplayArgs {
     source: Option<String>,
     #[command(flatten)]
     topic: TopicArgs,
+    /// Trusted records that the policies compare with; may be given several times
+    #[arg(long, value_name = "NAME=CSV", value_parser = reference::named)]
+    reference: Vec<reference::Named>,
     /// How many examples of each kind of difference are shown
     #[arg(long, value_name = "N", default_value_t = 5, requires = "against", value_parser = clap::value_parser!(u64).range(..=EXAMPLES_MAX))]
     examples: u64,
@@ -136,7 +143,7 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
         Ok(configured) => configured,
         Err(exit) => return exit,
     };
-    let terms = match configured.as_ref().map_or_else(|| Ok(Terms::default()), terms) {
+    let mut terms = match configured.as_ref().map_or_else(|| Ok(Terms::default()), terms) {
         Ok(terms) => terms,
         Err(problems) => return report_problems(&problems),
     };
@@ -146,6 +153,10 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
             Ok(set) => sets.push(set),
             Err(problems) => return report_problems(&problems),
         }
+    }
+    match references(args, configured.as_ref(), &sets) {
+        Ok(references) => terms.references = Arc::new(references),
+        Err(Stopped { exit, reason }) => return fail(exit, reason),
     }
     let began = Instant::now();
     match Events::open(args, configured.as_ref(), &sets, &terms).and_then(|events| replay(args, &sets, &terms, &events)) {
@@ -162,12 +173,26 @@ pub(super) fn run(args: &ReplayArgs) -> Exit {
     }
 }
 
+/// The trusted records, of which the policies must have all that they compare with.
+fn references(args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet]) -> Result<Tables, Stopped> {
+    let as_of = |name: &str| configured?.references.iter().find(|known| known.name == name)?.as_of.clone();
+    let tables = reference::read_all(&args.reference, as_of).map_err(Stopped::usage)?;
+    match reference::lacking(sets, &tables).first() {
+        None => Ok(tables),
+        Some(name) => {
+            let reason = format!("The policies compare with the reference {name}: say --reference {name}=FILE.csv.");
+            Err(Stopped::usage(reason))
+        }
+    }
+}
+
 /// What the gate of this configuration goes by.
 fn terms(settings: &Settings) -> Result<Terms, Vec<Problem>> {
     let event = &settings.gate.event;
     let limits = Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields };
     let schemas = Arc::new(read_schemas(&settings.schemas)?);
-    Ok(Terms { limits, window: settings.gate.dedup_window, fallback: settings.fallback.clone(), schemas })
+    let (window, fallback) = (settings.gate.dedup_window, settings.fallback.clone());
+    Ok(Terms { limits, window, fallback, schemas, ..Terms::default() })
 }
 
 /// Replays all events; how the command ends, and how many records there were.

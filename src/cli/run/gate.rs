@@ -117,6 +117,7 @@ pub(in crate::cli) fn gate_settings(
 ) -> GateSettings {
     let event = &settings.gate.event;
     GateSettings {
+        references: Arc::new(crate::reference::NoReferences),
         sources: settings.sources.clone(),
         topics: OutputTopics {
             audit: Topic::Audit.name(layout),
