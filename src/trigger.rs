@@ -2,6 +2,7 @@
 //!
 //! `event + settings from the policy → measure → `[`Measurement`]` → (decision) → result, risk, sentence`
 
+pub mod anomaly;
 pub mod confidence;
 pub mod rule;
 pub mod sample;
