@@ -14,6 +14,7 @@ mod partition;
 mod restore;
 mod rules;
 mod salt;
+mod tallied;
 mod tally;
 pub mod window;
 
@@ -26,6 +27,7 @@ use crate::event::{Limits, SchemaSource};
 use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::partition::GatePartition;
+use crate::gate::tallied::{At, Tallied};
 use crate::gate::tally::Tally;
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::heads::HeadBoard;
@@ -83,6 +85,7 @@ pub struct Gate {
     emitter: Emitter,
     partitions: Vec<GatePartition>,
     tally: Tally,
+    tallied: Tallied,
 }
 
 impl Gate {
@@ -94,6 +97,7 @@ impl Gate {
             judge: Judge::new(settings.limits, Arc::clone(&settings.schemas)),
             emitter: Emitter::new(&settings),
             tally: Tally::new(&metrics),
+            tallied: Tallied::default(),
             rules: Arc::clone(&rules),
             in_turn: false,
             settings,
@@ -181,7 +185,11 @@ impl Processor for Gate {
         let sighted = Sighted::new(origin, sighting, record.value.unwrap_or_default(), now);
         self.tally.consumed(held.source, record.appended_at, now);
         let control = self.control.current();
-        let signals = Signals { control: control.as_ref().map(|view| &***view), fallback_band: self.settings.fallback.band };
+        let signals = Signals {
+            control: control.as_ref().map(|view| &view.control),
+            monitor: control.as_ref().map(|view| &view.signals),
+            fallback_band: self.settings.fallback.band,
+        };
         let began = Instant::now();
         let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());
         let Sighted { id: decision_id, sha256, .. } = sighted;
@@ -199,6 +207,8 @@ impl Processor for Gate {
                 }
                 self.emitter.decided(&found, &verdict, sink)?;
                 self.tally.reached(self.emitter.reached());
+                let at = At { source: (source, held.source), partition: record.partition, offset: record.offset };
+                self.tallied.decided(at, &verdict, (&self.rules, &self.settings.topics.tallies), outbox)?;
             }
         }
         held.position.advance(record, sha256);
@@ -213,7 +223,8 @@ impl Processor for Gate {
                 self.emitter.progress(held, outbox)?;
             }
         }
-        Ok(())
+        let Self { settings, rules, tallied, .. } = self;
+        tallied.finish(rules, &settings.topics.tallies, |source| &settings.sources[source].name, outbox)
     }
 
     fn next_offset(&self, partition: &InputPartition) -> Option<NextOffset<'_>> {
@@ -238,6 +249,7 @@ impl Processor for Gate {
             held.roll_back();
         }
         self.tally.roll_back();
+        self.tallied.roll_back();
     }
 
     fn halted(&self) -> bool {

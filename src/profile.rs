@@ -25,7 +25,7 @@ mod sample;
 mod shape;
 mod sketch;
 
-pub use baseline::{Attribute, Baseline, Binned, Bins, Cell, Measured};
+pub use baseline::{Attribute, Baseline, BaselineBuilder, BaselineCount, Binned, Bins, Cell, Measured};
 pub use build::{BuildProblem, Columns, FEATURES_MAX, FirstPass, Frozen, ROWS_MAX, ROWS_MIN, SecondPass};
 pub use calibration::{Calibration, SCORES_MAX};
 pub use cell::{Kind, LEVEL_BYTES_MAX};
@@ -274,5 +274,7 @@ impl Profile {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod small;
 #[cfg(test)]
 mod tests;

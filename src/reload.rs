@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Change, FolderWatch, SchemaFolder, read_policies, read_schemas};
+use crate::config::{Change, FolderWatch, ProfileFiles, SchemaFolder, read_policies, read_schemas};
 use crate::document::Problem;
 use crate::event::{SchemaSource, Schemas, WriterSchema};
 use crate::gate::{Rules, RulesInForce};
@@ -119,10 +119,13 @@ impl Reload {
         }
     }
 
-    fn read_policies(&self) {
+    fn read_policies(&mut self) {
         let began = Instant::now();
+        let profiles = ProfileFiles::default();
+        let read = read_policies(self.watches.policies.folder(), &self.fallback, &profiles);
+        self.watches.policies.beside(profiles.into_looks());
         let folder = self.watches.policies.folder();
-        match read_policies(folder, &self.fallback) {
+        match read {
             Ok(set) if set.policies().is_empty() => {
                 self.refuse_policies(&[], &format!("{} has no policy any more, as if it were gone", folder.display()));
             }

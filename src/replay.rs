@@ -14,12 +14,14 @@
 mod comparison;
 mod fixture;
 mod labels;
+mod proposal;
 mod subgroups;
 mod tally;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
+pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
 
@@ -175,7 +177,7 @@ impl Replay {
         };
         // What is out of the window's reach is dropped; nothing here ever falls back.
         self.window.commit(record.offset);
-        let signals = Signals { control: Some(&self.control), fallback_band: self.terms.fallback.band };
+        let signals = Signals { control: Some(&self.control), monitor: None, fallback_band: self.terms.fallback.band };
         let judged = self.judge.judge(&sighted, &mut self.window, &self.set, signals, &mut || Duration::ZERO);
         Replayed { sighted, judged, input, chain: &mut self.chain }
     }
@@ -230,7 +232,7 @@ fn reasons(verdict: &Verdict<'_>) -> Vec<Reason> {
     let findings = verdict.decision.results.iter().filter(|result| result.is_finding());
     let reason = |result: &TriggerResult| {
         let mut sentence = String::new();
-        result.sentence(verdict.policy, &mut sentence);
+        verdict.decision.sentence(result, verdict.policy, &mut sentence);
         Reason { trigger: result.id(verdict.policy).to_owned(), sentence }
     };
     findings.map(reason).collect()

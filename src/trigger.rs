@@ -21,6 +21,8 @@ pub enum Measurement {
         /// Whether the value is beyond the limit.
         hit: bool,
     },
+    /// It could look and measures something, of which there is nothing here: a miss.
+    NothingMeasured,
     /// It could look, and what it looks for is there or not.
     Found(bool),
     /// It could not: the event lacks what the trigger reads. Holds, unless the trigger says otherwise.

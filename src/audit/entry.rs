@@ -7,6 +7,7 @@ use crate::identity::{DecisionId, Hash, Timestamp};
 use crate::json::{ObjectWriter, object};
 use crate::policy::Policy;
 use crate::record;
+use crate::signal::IncidentId;
 
 /// What the append time of an input record means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,14 +143,14 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
         entry.objects("triggers", &decision.results, |object, result| {
             trigger_result(object, result, decided.policy);
             if details == Details::Shown {
-                object.raw("details", None);
+                object.raw("details", decision.details(result));
             }
         });
         entry.texts("missed", decision.missed.iter().filter_map(|&index| Some(decided.policy?.triggers.get(index)?.id.as_str())));
         priority(entry, decision, decided.policy);
         entry.object("basis", |basis| {
-            basis.raw("threshold", None);
-            basis.texts("incidents", []);
+            basis.number("threshold", decision.rank.and_then(|rank| rank.threshold));
+            incidents(basis, &decision.incidents);
             basis.text("control", decision.control.as_str());
             basis.raw("reference", None);
             basis.word("now", &decided.at.rfc3339());
@@ -160,6 +161,10 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
         }
         entry.integer("took_us", i64::try_from(decision.took.as_micros()).unwrap_or(i64::MAX));
     });
+}
+
+fn incidents(basis: &mut ObjectWriter<'_>, ids: &[IncidentId]) {
+    basis.words("incidents", ids.iter().map(|id| id.hex()));
 }
 
 /// What a DUPLICATE entry says.

@@ -13,10 +13,13 @@ mod read;
 mod signing;
 mod watch;
 
-pub use files::{POLICY_FILES, SCHEMA_FILES, policy_files, read_policies, read_policy_files, read_schemas};
+pub use files::{
+    POLICY_FILES, PROFILE_BYTES_MAX, ProfileFiles, SCHEMA_FILES, policy_files, read_policies, read_policy_files,
+    read_policy_for_profile, read_schemas,
+};
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
-pub use watch::{Change, FolderWatch};
+pub use watch::{Change, FileLook, FolderWatch};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -122,7 +122,8 @@ impl Side {
         let origin = Origin { source: "bench", partition: 0, prefix: LanePrefix::of("bench", 0) };
         let mut window = DedupWindow::new(1_000);
         let control = ControlView::default();
-        let signals = crate::decision::Signals { control: Some(&control), fallback_band: FallbackReview::default().band };
+        let signals =
+            crate::decision::Signals { control: Some(&control), monitor: None, fallback_band: FallbackReview::default().band };
         let began = Instant::now();
         for (number, value) in values.iter().cycle().take(EVENTS).enumerate() {
             let offset = i64::try_from(number).unwrap_or(i64::MAX);
@@ -156,6 +157,7 @@ impl Handing {
                 cases: name("cases"),
                 reviews: name("reviews"),
                 dead_letters: name("dead-letters"),
+                tallies: name("tallies"),
                 progress: name("progress"),
             },
             lanes: 3,

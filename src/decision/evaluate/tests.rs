@@ -10,6 +10,8 @@ use crate::event::{Decoder, Limits};
 use crate::identity::Hash;
 use crate::policy::{FallbackReview, PolicySet};
 
+mod statistics;
+
 const NOW: Timestamp = Timestamp(1_767_610_002_500);
 
 /// Everything that a decision depends on.
@@ -79,7 +81,7 @@ impl Situation {
             }
             view
         });
-        let signals = Signals { control: control.as_ref(), fallback_band: Band::High };
+        let signals = Signals { control: control.as_ref(), monitor: None, fallback_band: Band::High };
         let mut calls = self.meter.iter();
         let mut last = 0;
         let mut meter = || {
