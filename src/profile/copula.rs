@@ -134,7 +134,7 @@ impl Products {
         self.triangle.iter_mut().zip(&other.triangle).for_each(|(sum, more)| *sum += more);
     }
 
-    /// The copula of those of `features` that vary.
+    /// The copula of those of `features` that vary. One alone hangs together with nothing.
     pub fn copula(&self, features: &[u16]) -> Copula {
         // n² times the covariance, exactly.
         let covariance = |row: usize, column: usize| {
@@ -142,6 +142,9 @@ impl Products {
             (self.rows * self.triangle[row * (row + 1) / 2 + column] - self.sums[row] * self.sums[column]) as f64
         };
         let varying: Vec<usize> = (0..features.len()).filter(|place| covariance(*place, *place) > 0.0).collect();
+        if varying.len() < 2 {
+            return Copula::default();
+        }
         let mut correlations = Vec::new();
         for (place, row) in varying.iter().enumerate() {
             for column in &varying[..place] {

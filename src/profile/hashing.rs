@@ -47,7 +47,8 @@ mod tests {
     /// Profiles on disk hold such hashes: they may never change.
     #[test]
     fn hashes_are_for_ever() {
-        assert_eq!(of_text(""), 0);
+        assert_eq!((of_text(""), of_text("Doctorate")), (4_050_689_244_607_654_210, 5_112_557_641_848_947_150));
+        assert_eq!((of_number(1.5), chain(1, 2)), (3_868_538_229_376_497_241, 18_364_885_177_057_638_417));
         assert_eq!(of_number(-0.0), of_number(0.0));
     }
 

@@ -12,7 +12,7 @@ mod sentence;
 
 use crate::event::Plain;
 use crate::profile::narrow::{place as short, single};
-use crate::profile::{Beyond, NumberShape, Profile, Shape, Value, VectorHash};
+use crate::profile::{Beyond, Feature, NumberShape, Profile, Shape, Value, VectorHash};
 
 /// So many of the most unusual features are named.
 pub const NAMED: usize = 5;
@@ -126,29 +126,34 @@ pub fn score<'a>(profile: &Profile, mut value_of: impl FnMut(usize) -> Plain<'a>
     let mut sum = 0.0;
     let mut numbers = profile.copula().features.iter().enumerate().peekable();
     for (place, feature) in features.iter().enumerate() {
-        let alone = scratch.alone[place];
-        let mut worst = Unusual { feature: place, surprise: alone.surprise, part: alone.part };
+        let mut worst = Unusual { feature: place, surprise: scratch.alone[place].surprise, part: scratch.alone[place].part };
+        let mut consider = |surprise: f64, part: &dyn Fn() -> Part| {
+            if surprise > worst.surprise {
+                let part = if is_plain(worst.part, feature) { worst.part } else { part() };
+                worst = Unusual { surprise, part, ..worst };
+            }
+        };
         if let Some((number, _)) = numbers.next_if(|(_, feature)| usize::from(**feature) == place) {
             let surprise = feature.residual.nats(scratch.residual(profile, number), Beyond::Ratio);
-            if surprise > worst.surprise {
-                let expected = profile.copula().expected(number, scratch.z[number], scratch.sums[number]);
-                worst = Unusual { surprise, part: Part::Misfit { expected }, ..worst };
-            }
+            let expected = || profile.copula().expected(number, scratch.z[number], scratch.sums[number]);
+            consider(surprise, &|| Part::Misfit { expected: expected() });
         }
         if let Some(raw) = scratch.paired(place) {
-            let surprise = feature.paired.nats(raw, Beyond::Excess);
-            if surprise > worst.surprise {
-                let pair = usize::from(scratch.paired[place].pair);
-                let of = &profile.pairs()[pair];
-                let bins = [of.first, of.second].map(|feature| scratch.alone[usize::from(feature)].bin);
-                worst = Unusual { surprise, part: Part::Pair { pair, bins }, ..worst };
-            }
+            let pair = usize::from(scratch.paired[place].pair);
+            let of = &profile.pairs()[pair];
+            let bins = || [of.first, of.second].map(|feature| scratch.alone[usize::from(feature)].bin);
+            consider(feature.paired.nats(raw, Beyond::Excess), &|| Part::Pair { pair, bins: bins() });
         }
         sum += eighth_power(worst.surprise);
         anomaly.name(worst);
     }
     anomaly.score = single(sum.sqrt().sqrt().sqrt().min(f64::from(f32::MAX)));
     anomaly
+}
+
+/// What training never had needs no other explanation, even where another part is more surprising.
+const fn is_plain(part: Part, feature: &Feature) -> bool {
+    matches!(part, Part::Unseen | Part::WrongType) || matches!(part, Part::Missing) && feature.missing == 0
 }
 
 fn eighth_power(value: f64) -> f64 {
