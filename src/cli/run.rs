@@ -141,8 +141,8 @@ fn gate_role(settings: &Settings) -> Result<GateRole, Exit> {
         policies: FolderWatch::new(&settings.policies, &POLICY_FILES),
         schemas: FolderWatch::new(&settings.schemas.path, &SCHEMA_FILES),
     });
-    let policies =
-        config::read_policies(&settings.policies, &settings.fallback).map_err(|problems| super::report_problems(&problems))?;
+    let policies = config::read_policies_with(&settings.policies, &settings.fallback, Some(&settings.reference_names()))
+        .map_err(|problems| super::report_problems(&problems))?;
     if policies.policies().is_empty() {
         tracing::warn!(folder = %settings.policies.display(), "there is no policy; every event will be held by `no-policy`");
     }

@@ -27,8 +27,20 @@ pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
 /// # Errors
 /// Everything that is wrong in the folder and its files; then there is no policy at all, never a part of them.
 pub fn read_policies(folder: &Path, fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+    read_policies_with(folder, fallback, None)
+}
+
+/// [`read_policies`] where the names of the references are known: a policy that names another is refused.
+///
+/// # Errors
+/// As there.
+pub fn read_policies_with(
+    folder: &Path,
+    fallback: &FallbackReview,
+    references: Option<&[&str]>,
+) -> Result<PolicySet, Vec<Problem>> {
     let paths = policy_files(folder).map_err(|error| vec![problem(folder, &format!("cannot be read: {error}"))])?;
-    read_policy_files(&paths, fallback)
+    PolicySet::read_with(&texts(&paths)?, fallback, references)
 }
 
 /// What writer schemas are called.

@@ -108,10 +108,7 @@ fn every_lie_is_found_and_no_harmless_difference() {
         [("adult", "age, education_num, workclass, education"), ("credit_default", "limit_bal, age, education, marriage")]
     {
         let score = score(dataset, compare);
-        assert!(
-            score.lies > 50 && score.harmless > 50 && score.clean > 500 && score.without_record > 50,
-            "{dataset}: {score:?}"
-        );
+        assert!(score.lies > 50 && score.harmless > 50 && score.clean > 500 && score.without_record > 50, "{dataset}: {score:?}");
         assert_eq!(score.lies_found, score.lies, "{dataset}: {score:?}");
         assert_eq!((score.harmless_flagged, score.clean_flagged), (0, 0), "{dataset}: {score:?}");
     }
