@@ -11,6 +11,7 @@
 mod emit;
 pub mod judge;
 mod partition;
+mod references;
 mod restore;
 mod rules;
 mod salt;
@@ -43,6 +44,7 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::telemetry::metrics::GateMetrics;
 
 pub use crate::gate::emit::OutputTopics;
+pub use crate::gate::references::LiveReferences;
 pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
 
 /// What all gates of a process share.

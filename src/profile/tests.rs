@@ -77,7 +77,7 @@ fn complete(mut profile: Profile) -> Profile {
         confidences: vec![0.9],
         baseline: Some(Baseline {
             attributes: vec![Attribute { name: "sex".to_owned(), levels: vec!["Female".to_owned(), "Male".to_owned()] }],
-            cells: vec![baseline::Cell { levels: vec![0], events: 10, favourable: 3 }],
+            cells: vec![Cell { levels: vec![0], events: 10, favourable: 3 }],
             measures: vec![Binned { of: Measured::Confidence, bins: Bins::Cuts(vec![0.25, 0.5]), counts: vec![1, 2, 3, 0, 4] }],
         }),
         scoring: Some(Hash::of(b"scoring")),
