@@ -38,6 +38,7 @@ pub mod record; // members that records share; the disposition
 
 // Kafka, and what hangs on it.
 pub mod stream; // turn, transaction, assignment, faults, topics: the only place that knows rdkafka
+pub mod lookup; // trusted facts behind an HTTP address
 pub mod gate; // the processor: event → decision
 pub mod sidecar; // the processor: verdict → state
 pub mod replay; // the same, over files and ranges of a topic, with nothing written

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{self, ReferenceSource};
+use crate::lookup::Lookup;
 use crate::reference::{References, Trusted, UNKNOWN_REFERENCE};
 use crate::stream::reference::{TopicReference, TopicReferenceSettings};
 use crate::telemetry::metrics::{Metrics, set_count, set_seconds};
@@ -11,12 +12,13 @@ use crate::telemetry::metrics::{Metrics, set_count, set_seconds};
 #[derive(Debug, Default)]
 pub struct LiveReferences {
     topics: Vec<Arc<TopicReference>>,
+    lookups: Vec<Arc<Lookup>>,
 }
 
 impl LiveReferences {
     /// The references of this configuration, none of which knows anything yet.
     #[must_use]
-    pub fn new(configured: &[config::Reference]) -> Self {
+    pub fn new(configured: &[config::Reference], metrics: &Metrics) -> Self {
         let topic = |reference: &config::Reference| match &reference.source {
             ReferenceSource::Topic(topic) => Some(Arc::new(TopicReference::new(TopicReferenceSettings {
                 name: reference.name.clone(),
@@ -27,13 +29,25 @@ impl LiveReferences {
             }))),
             ReferenceSource::Http(_) => None,
         };
-        Self { topics: configured.iter().filter_map(topic).collect() }
+        let lookup = |reference: &config::Reference| match &reference.source {
+            ReferenceSource::Topic(_) => None,
+            ReferenceSource::Http(http) => {
+                Some(Arc::new(Lookup::new((&reference.name, reference.as_of.as_deref()), http, metrics)))
+            }
+        };
+        Self { topics: configured.iter().filter_map(topic).collect(), lookups: configured.iter().filter_map(lookup).collect() }
     }
 
     /// Those that are topics, to be followed.
     #[must_use]
     pub fn topics(&self) -> &[Arc<TopicReference>] {
         &self.topics
+    }
+
+    /// Those that are HTTP sources, to be served.
+    #[must_use]
+    pub fn lookups(&self) -> &[Arc<Lookup>] {
+        &self.lookups
     }
 
     /// Tells `metrics` how they stand. Called whenever metrics are asked for.
@@ -46,6 +60,9 @@ impl LiveReferences {
             set_count(&metrics.reference_undecodable.with_label_values(&name), undecodable);
             set_seconds(&metrics.reference_age.with_label_values(&name), topic.age());
         }
+        for lookup in &self.lookups {
+            set_count(&metrics.breaker_open.with_label_values(&[lookup.name()]), usize::from(lookup.is_unavailable()));
+        }
     }
 }
 
@@ -53,6 +70,10 @@ impl References for LiveReferences {
     fn look(&self, name: &str, subject: &str) -> Trusted {
         if let Some(topic) = self.topics.iter().find(|topic| topic.settings().name == name) {
             return topic.look(subject);
+        }
+        if self.lookups.iter().any(|lookup| lookup.name() == name) {
+            // Its answers come with the batch.
+            return Trusted::Late;
         }
         Trusted::NotReady(UNKNOWN_REFERENCE)
     }

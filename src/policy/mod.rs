@@ -204,6 +204,12 @@ impl PolicySet {
         self.policies[..self.matching].iter().find(|policy| policy.matches.fits(source, model, model_version))
     }
 
+    /// The candidate of `policy`, a matching one of this set, where it has one.
+    #[must_use]
+    pub fn candidate(&self, policy: &Policy) -> Option<&Policy> {
+        self.candidates.get(policy.place).copied().flatten().map(|place| &self.policies[place])
+    }
+
     /// The names of the references that the policies compare with, each once.
     #[must_use]
     pub fn references(&self) -> BTreeSet<&str> {

@@ -192,11 +192,18 @@ impl TopicReference {
     /// Reads the topic until `stopping` says so, on the calling thread. Whatever fails is tried anew, and while the topic was
     /// not read for too long, nothing is said: nothing about this topic ends the process.
     pub fn follow(&self, settings: &ClientSettings, stopping: &dyn Fn() -> bool) {
+        let mut said = String::new();
         while !stopping() {
             let again = match self.follow_once(settings, stopping) {
                 Ok(()) => continue,
                 Err(Ended::Fault(fault)) => {
-                    tracing::error!(%fault, reference = self.settings.name, "the topic cannot be followed; it is read anew");
+                    let (reference, sentence) = (&self.settings.name, fault.to_string());
+                    if sentence == said {
+                        tracing::debug!(%fault, reference, "the topic cannot be followed");
+                    } else {
+                        tracing::error!(%fault, reference, "the topic cannot be followed; it is tried until it can");
+                        said = sentence;
+                    }
                     AGAIN_AFTER
                 }
                 Err(Ended::Full(full)) => {
@@ -219,7 +226,7 @@ impl TopicReference {
 
     fn follow_once(&self, settings: &ClientSettings, stopping: &dyn Fn() -> bool) -> Result<(), Ended> {
         let mut reader = RecordReader::new(self.settings.as_of.clone());
-        let mut tails = Tails::open(settings, &self.settings.topic)?;
+        let mut tails = Tails::open(settings, &self.settings.topic, self.settings.max_age)?;
         let began = Instant::now();
         let mut is_first = true;
         while !stopping() {

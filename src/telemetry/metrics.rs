@@ -63,6 +63,8 @@ described! {
     REFERENCE_BYTES "jidoka_reference_bytes" ["reference"] "Memory that the records of a topic of trusted facts take.";
     REFERENCE_AGE "jidoka_reference_age_seconds" ["reference"] "Since a topic of trusted facts was last known to be read to its end; infinite while it was not, or has more than its bounds allow.";
     REFERENCE_UNDECODABLE "jidoka_reference_undecodable" ["reference"] "Subjects whose newest trusted record cannot be read.";
+    LOOKUPS "jidoka_lookups_total" ["reference", "result"] "Questions to an HTTP source of trusted facts by how they ended: found, absent, cached, late, failed, or refused because it failed too often.";
+    BREAKER_OPEN "jidoka_lookup_breaker_open" ["reference"] "1 while an HTTP source of trusted facts failed too often and is not asked.";
     OPEN_CASES "jidoka_open_cases" ["policy", "band", "state"] "Open cases of the lanes that this process owns.";
     OLDEST_PENDING "jidoka_oldest_pending_seconds" ["policy", "band"] "Since the oldest case that nobody has claimed was opened; 0 where there is none.";
     TIME_TO_CLAIM "jidoka_time_to_claim_seconds" ["band"] "Opening of a case to each claim of it.";
@@ -204,6 +206,10 @@ pub struct Metrics {
     pub reference_age: GaugeVec,
     /// [`REFERENCE_UNDECODABLE`].
     pub reference_undecodable: IntGaugeVec,
+    /// [`LOOKUPS`].
+    pub lookups: IntCounterVec,
+    /// [`BREAKER_OPEN`].
+    pub breaker_open: IntGaugeVec,
     /// [`OPEN_CASES`].
     pub open_cases: IntGaugeVec,
     /// [`OLDEST_PENDING`].
@@ -268,6 +274,8 @@ impl Metrics {
             reference_bytes: made.gauges(REFERENCE_BYTES),
             reference_age: made.registered(GaugeVec::new(opts(REFERENCE_AGE), REFERENCE_AGE.labels)),
             reference_undecodable: made.gauges(REFERENCE_UNDECODABLE),
+            lookups: made.counters(LOOKUPS),
+            breaker_open: made.gauges(BREAKER_OPEN),
             open_cases: made.gauges(OPEN_CASES),
             oldest_pending: made.registered(GaugeVec::new(opts(OLDEST_PENDING), OLDEST_PENDING.labels)),
             time_to_claim: made.histograms(TIME_TO_CLAIM, WAIT_BUCKETS),

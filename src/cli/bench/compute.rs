@@ -153,6 +153,7 @@ impl Handing {
         let name = |name: &str| name.to_owned();
         let settings = GateSettings {
             references: Arc::new(NoReferences),
+            lookups: Vec::new(),
             sources: vec![Source { name: name("bench"), topic: name("in"), format: Format::Native, start: Start::Earliest }],
             topics: OutputTopics {
                 audit: name("audit"),

@@ -45,7 +45,7 @@ impl GateRole {
         let limit: Arc<RecordLimit> = limit(shared, &rules);
         let gate = gate_settings(settings, (&shared.layout, shared.heads.clone()), rules, schemas);
         let references: Arc<dyn References> = Arc::<LiveReferences>::clone(&shared.references);
-        let gate = Arc::new(GateSettings { references, ..gate });
+        let gate = Arc::new(GateSettings { references, lookups: shared.references.lookups().to_vec(), ..gate });
         let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
         let metrics = Arc::new(GateMetrics::new(&shared.metrics, &names));
         let sources: Arc<HashMap<String, String>> =
@@ -67,7 +67,7 @@ impl GateRole {
     }
 }
 
-/// The followers of the topics of trusted facts, a thread each.
+/// The followers of the topics of trusted facts, a thread each, and the threads that ask HTTP sources.
 fn follow_references(shared: &Shared<'_>) -> Result<Vec<Thread>, Ended> {
     let follow = |reference: &Arc<TopicReference>| {
         let (reference, ending) = (Arc::clone(reference), Arc::clone(&shared.health));
@@ -77,7 +77,17 @@ fn follow_references(shared: &Shared<'_>) -> Result<Vec<Thread>, Ended> {
             Ok(())
         })
     };
-    shared.references.topics().iter().map(follow).collect()
+    let mut threads = shared.references.topics().iter().map(follow).collect::<Result<Vec<_>, _>>()?;
+    for lookup in shared.references.lookups() {
+        for number in 0..lookup.concurrency() {
+            let (serving, ending) = (Arc::clone(lookup), Arc::clone(&shared.health));
+            threads.push(spawn(&format!("lookup-{number}"), move || {
+                serving.serve(&|| ending.is_stopping());
+                Ok(())
+            })?);
+        }
+    }
+    Ok(threads)
 }
 
 fn worker_settings(shared: &Shared<'_>, worker: usize) -> WorkerSettings {
@@ -153,6 +163,7 @@ pub(in crate::cli) fn gate_settings(
     let event = &settings.gate.event;
     GateSettings {
         references: Arc::new(NoReferences),
+        lookups: Vec::new(),
         sources: settings.sources.clone(),
         topics: OutputTopics {
             audit: Topic::Audit.name(layout),

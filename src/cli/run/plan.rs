@@ -117,7 +117,7 @@ impl Plan<'_> {
             control: Arc::new(ControlFollower::new(settings.control_max_age)),
             heads: settings.audit_heads.as_ref().map(|_| Arc::new(HeadBoard::new())),
             references: Arc::new(if self.roles.gate.is_some() {
-                LiveReferences::new(&settings.references)
+                LiveReferences::new(&settings.references, &self.metrics)
             } else {
                 LiveReferences::default()
             }),

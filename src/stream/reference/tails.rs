@@ -12,7 +12,7 @@ use crate::stream::client::{ClientSettings, Reports, StreamContext};
 use crate::stream::fault::{Fault, Reaction, Step};
 use crate::stream::record::Incoming;
 
-/// How often the ends are asked for.
+/// How often the ends are asked for, at least.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether there are more partitions.
 const COUNT_EVERY: Duration = Duration::from_secs(30);
@@ -31,6 +31,7 @@ pub(super) struct Tails {
     asked_at: Option<Instant>,
     tried_at: Option<Instant>,
     counted_at: Instant,
+    ask_every: Duration,
 }
 
 /// Where one partition stands.
@@ -54,11 +55,11 @@ impl Tail {
 }
 
 impl Tails {
-    /// Begins to read `topic`.
+    /// Begins to read `topic`, whose ends are asked for several times within `max_age`.
     ///
     /// # Errors
     /// Where no broker answers, or the topic does not exist.
-    pub fn open(settings: &ClientSettings, topic: &str) -> Result<Self, Fault> {
+    pub fn open(settings: &ClientSettings, topic: &str, max_age: Duration) -> Result<Self, Fault> {
         let reports = Arc::new(Reports::default());
         let config = settings.reader();
         let consumer: BaseConsumer<StreamContext> =
@@ -75,8 +76,8 @@ impl Tails {
         }
         consumer.assign(&assignment).map_err(|error| Fault::of(Step::Restore, &error))?;
         let tails = vec![Tail::default(); usize::try_from(partitions).unwrap_or_default()];
-        let topic = topic.to_owned();
-        Ok(Self { topic, consumer, reports, tails, asked_at: None, tried_at: None, counted_at: Instant::now() })
+        let (topic, counted_at, ask_every) = (topic.to_owned(), Instant::now(), ASK_EVERY.min(max_age / 4));
+        Ok(Self { topic, consumer, reports, tails, asked_at: None, tried_at: None, counted_at, ask_every })
     }
 
     /// Asks now and then where the partitions end; when all of them were last known. Where no broker answers, what was known
@@ -86,7 +87,7 @@ impl Tails {
     /// Where the number of partitions has changed: all of them must be read.
     pub fn ask(&mut self) -> Result<Option<Instant>, Fault> {
         let now = Instant::now();
-        if self.tried_at.is_some_and(|tried| now - tried < ASK_EVERY) {
+        if self.tried_at.is_some_and(|tried| now - tried < self.ask_every) {
             return Ok(self.asked_at);
         }
         self.tried_at = Some(now);

@@ -87,7 +87,7 @@ fn what_is_trusted_is_known_before_anything_is_released() {
     if !kafka::required() {
         return;
     }
-    let scene = Scene::new("max_age: 1s");
+    let scene = Scene::new("max_age: 2s");
     // The topic is not there: everything is held.
     let mut gate = scene.stage.ready();
     let held = scene.decide(&mut gate, "S1", 40);
