@@ -10,10 +10,13 @@
 
 mod emit;
 pub mod judge;
+mod lookups;
 mod partition;
+mod references;
 mod restore;
 mod rules;
 mod salt;
+mod tallied;
 mod tally;
 pub mod window;
 
@@ -25,13 +28,17 @@ use crate::decision::Signals;
 use crate::event::{Limits, SchemaSource};
 use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
+use crate::gate::lookups::LookedUp;
 use crate::gate::partition::GatePartition;
+use crate::gate::tallied::{At, Tallied};
 use crate::gate::tally::Tally;
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::heads::HeadBoard;
 use crate::identity::Timestamp;
+use crate::lookup::Lookup;
 use crate::policy::FallbackReview;
 use crate::progress::Progress;
+use crate::reference::References;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -40,6 +47,7 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::telemetry::metrics::GateMetrics;
 
 pub use crate::gate::emit::OutputTopics;
+pub use crate::gate::references::LiveReferences;
 pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
 
 /// What all gates of a process share.
@@ -60,6 +68,10 @@ pub struct GateSettings {
     pub limits: Limits,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
+    /// HTTP sources of trusted facts: asked for each batch, and not by `references`.
+    pub lookups: Vec<Arc<Lookup>>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -83,6 +95,9 @@ pub struct Gate {
     emitter: Emitter,
     partitions: Vec<GatePartition>,
     tally: Tally,
+    tallied: Tallied,
+    /// What HTTP sources said for the events of this batch.
+    looked_up: LookedUp,
 }
 
 impl Gate {
@@ -94,8 +109,10 @@ impl Gate {
             judge: Judge::new(settings.limits, Arc::clone(&settings.schemas)),
             emitter: Emitter::new(&settings),
             tally: Tally::new(&metrics),
+            tallied: Tallied::default(),
             rules: Arc::clone(&rules),
             in_turn: false,
+            looked_up: LookedUp::new(&settings),
             settings,
             control,
             metrics,
@@ -158,6 +175,25 @@ impl Processor for Gate {
         self.partitions.retain(|held| held.input != *partition);
     }
 
+    fn foresee(&mut self, records: &mut dyn Iterator<Item = Incoming<'_>>) {
+        if self.looked_up.is_idle() {
+            return;
+        }
+        self.begin_turn();
+        for record in records {
+            let Some(place) = self.place(record.topic, record.partition) else { continue };
+            let held = &self.partitions[place];
+            if record.offset < held.position.next() {
+                continue;
+            }
+            let source = &self.settings.sources[held.source].name;
+            if let Ok(event) = self.judge.decoder().decode(record.value.unwrap_or_default()) {
+                self.looked_up.want(source, &event, &self.rules.set);
+            }
+        }
+        self.looked_up.ask();
+    }
+
     fn wants_turn(&self) -> bool {
         self.partitions.iter().any(GatePartition::has_opening)
     }
@@ -181,7 +217,12 @@ impl Processor for Gate {
         let sighted = Sighted::new(origin, sighting, record.value.unwrap_or_default(), now);
         self.tally.consumed(held.source, record.appended_at, now);
         let control = self.control.current();
-        let signals = Signals { control: control.as_ref().map(|view| &***view), fallback_band: self.settings.fallback.band };
+        let signals = Signals {
+            control: control.as_ref().map(|view| &view.control),
+            monitor: control.as_ref().map(|view| &view.signals),
+            fallback_band: self.settings.fallback.band,
+            references: &self.looked_up,
+        };
         let began = Instant::now();
         let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());
         let Sighted { id: decision_id, sha256, .. } = sighted;
@@ -199,6 +240,8 @@ impl Processor for Gate {
                 }
                 self.emitter.decided(&found, &verdict, sink)?;
                 self.tally.reached(self.emitter.reached());
+                let at = At { source: (source, held.source), partition: record.partition, offset: record.offset };
+                self.tallied.decided(at, &verdict, (&self.rules, &self.settings.topics.tallies), outbox)?;
             }
         }
         held.position.advance(record, sha256);
@@ -213,7 +256,8 @@ impl Processor for Gate {
                 self.emitter.progress(held, outbox)?;
             }
         }
-        Ok(())
+        let Self { settings, rules, tallied, .. } = self;
+        tallied.finish(rules, &settings.topics.tallies, |source| &settings.sources[source].name, outbox)
     }
 
     fn next_offset(&self, partition: &InputPartition) -> Option<NextOffset<'_>> {
@@ -238,6 +282,7 @@ impl Processor for Gate {
             held.roll_back();
         }
         self.tally.roll_back();
+        self.tallied.roll_back();
     }
 
     fn halted(&self) -> bool {

@@ -82,6 +82,20 @@ impl ObjectWriter<'_> {
         object(self.out, members);
     }
 
+    /// A member whose name is not ours, and so may need escaping: an object of `value`; `null` where there is none.
+    pub fn named_object<T>(&mut self, name: &str, value: Option<T>, members: impl FnOnce(&mut ObjectWriter<'_>, T)) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        text(self.out, name);
+        self.out.push(b':');
+        match value {
+            Some(value) => object(self.out, |writer| members(writer, value)),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+
     /// A member that is a list of objects, one for each item.
     pub fn objects<T>(
         &mut self,
@@ -95,6 +109,15 @@ impl ObjectWriter<'_> {
     /// A member that is a list of texts.
     pub fn texts<'t>(&mut self, name: &str, items: impl IntoIterator<Item = &'t str>) {
         self.list(name, items, text);
+    }
+
+    /// A member that is a list of words, as [`ObjectWriter::word`] takes them.
+    pub fn words<const N: usize>(&mut self, name: &str, items: impl IntoIterator<Item = [u8; N]>) {
+        self.list(name, items, |out, word| {
+            out.push(b'"');
+            out.extend_from_slice(&word);
+            out.push(b'"');
+        });
     }
 
     fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {

@@ -23,6 +23,7 @@ pub mod json; // records written once into reused buffers
 pub mod document; // YAML with places, all mistakes at once
 pub mod event; // bytes → event
 pub mod profile; // what a model's inputs and answers look like when all is well
+pub mod reference; // what is trusted about subjects: records and tables of them
 pub mod policy; // the policy file
 pub mod trigger; // one file a trigger
 pub mod signal; // what the monitor says to all gates
@@ -38,6 +39,7 @@ pub mod record; // members that records share; the disposition
 
 // Kafka, and what hangs on it.
 pub mod stream; // turn, transaction, assignment, faults, topics: the only place that knows rdkafka
+pub mod lookup; // trusted facts behind an HTTP address
 pub mod gate; // the processor: event → decision
 pub mod sidecar; // the processor: verdict → state
 pub mod replay; // the same, over files and ranges of a topic, with nothing written

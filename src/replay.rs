@@ -14,12 +14,14 @@
 mod comparison;
 mod fixture;
 mod labels;
+mod proposal;
 mod subgroups;
 mod tally;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
+pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
 
@@ -34,6 +36,7 @@ use crate::gate::judge::{Judge, Judged, Origin, Sighted, Verdict};
 use crate::gate::window::{DedupWindow, EventKey, Sighting};
 use crate::identity::{Hash, LanePrefix, Timestamp};
 use crate::policy::{FallbackReview, PolicySet};
+use crate::reference::{NoReferences, References};
 
 /// The bounds and defaults that a gate would have from its configuration.
 #[derive(Clone)]
@@ -46,13 +49,16 @@ pub struct Terms {
     pub fallback: FallbackReview,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
 }
 
 impl Default for Terms {
     /// Those of a configuration that says nothing of them.
     fn default() -> Self {
         let schemas = Arc::new(Schemas::default());
-        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default(), schemas }
+        let references = Arc::new(NoReferences);
+        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default(), schemas, references }
     }
 }
 
@@ -175,7 +181,12 @@ impl Replay {
         };
         // What is out of the window's reach is dropped; nothing here ever falls back.
         self.window.commit(record.offset);
-        let signals = Signals { control: Some(&self.control), fallback_band: self.terms.fallback.band };
+        let signals = Signals {
+            control: Some(&self.control),
+            monitor: None,
+            fallback_band: self.terms.fallback.band,
+            references: &*self.terms.references,
+        };
         let judged = self.judge.judge(&sighted, &mut self.window, &self.set, signals, &mut || Duration::ZERO);
         Replayed { sighted, judged, input, chain: &mut self.chain }
     }
@@ -211,7 +222,8 @@ impl<'a> Replayed<'a> {
     pub fn write_entry(&mut self, out: &mut Vec<u8>) {
         let Judged::Decided(verdict) = &self.judged else { return };
         let start = out.len();
-        write_decided_in_detail(out, &verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next()));
+        let decided = verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next());
+        write_decided_in_detail(out, &decided, verdict.readable());
         self.chain.advance(entry_hash(&out[start..]));
     }
 }
@@ -230,7 +242,7 @@ fn reasons(verdict: &Verdict<'_>) -> Vec<Reason> {
     let findings = verdict.decision.results.iter().filter(|result| result.is_finding());
     let reason = |result: &TriggerResult| {
         let mut sentence = String::new();
-        result.sentence(verdict.policy, &mut sentence);
+        verdict.decision.sentence(result, verdict.policy, &mut sentence);
         Reason { trigger: result.id(verdict.policy).to_owned(), sentence }
     };
     findings.map(reason).collect()

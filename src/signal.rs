@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Hash;
+use crate::identity::{Hash, parse_hex, write_hex};
+use crate::profile::Calibration;
 
 /// What an incident is about, at large.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -84,6 +85,32 @@ pub struct Incident {
     pub sentence: String,
 }
 
+/// An incident's id: 16 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct IncidentId(pub [u8; 8]);
+
+impl IncidentId {
+    /// Its 16 hex digits.
+    #[must_use]
+    pub fn hex(self) -> [u8; 16] {
+        let mut text = [0; 16];
+        write_hex(&self.0, &mut text);
+        text
+    }
+
+    /// Reads 16 lower-case hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl std::fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
+    }
+}
+
 /// How far an incident is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -135,8 +162,18 @@ pub struct Recalibration {
     pub policy_hash: String,
     /// Number of the event after which it holds.
     pub at_event: u64,
-    /// The scores, rising.
-    pub scores: Vec<f64>,
+    /// The scores.
+    pub scores: Vec<f32>,
+}
+
+/// A [`Recalibration`] at work.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fresh {
+    policy_hash: String,
+    /// What turns scores into p-values.
+    pub calibration: Calibration,
+    /// Number of the event after which it holds.
+    pub at_event: u64,
 }
 
 /// What the signals say of one policy.
@@ -145,9 +182,9 @@ pub struct PolicySignals {
     /// The capacity threshold, where one was published.
     pub threshold: Option<Threshold>,
     /// Fresh calibration, where it was published.
-    pub calibration: Option<Arc<Recalibration>>,
-    /// Incidents that are open, by id.
-    pub incidents: Vec<Incident>,
+    pub calibration: Option<Arc<Fresh>>,
+    /// Incidents that are open, in the order of their ids.
+    pub incidents: Vec<(IncidentId, Incident)>,
 }
 
 /// The signals as far as they were read: the latest of each key.
@@ -167,9 +204,15 @@ impl SignalsView {
         let taken = match key.split_once('/') {
             Some(("threshold", policy)) => read(value).map(|threshold| self.of_mut(policy).threshold = threshold),
             Some(("calibration", policy)) => {
-                read(value).map(|calibration| self.of_mut(policy).calibration = calibration.map(Arc::new))
+                let fresh = |Recalibration { policy_hash, at_event, scores }| {
+                    Arc::new(Fresh { policy_hash, at_event, calibration: Calibration::new(scores) })
+                };
+                read(value).map(|calibration| self.of_mut(policy).calibration = calibration.map(fresh))
             }
-            Some(("incident", id)) => read(value).map(|record| self.take_incident(id, record)),
+            Some(("incident", id)) => match IncidentId::parse(id) {
+                Some(id) => read(value).map(|record| self.take_incident(id, record)),
+                None => Err("what follows `incident/` is not 16 hex digits".to_owned()),
+            },
             Some(("state", _)) => Ok(()),
             _ => Err("unknown kind of key".to_owned()),
         };
@@ -183,14 +226,14 @@ impl SignalsView {
         self.policies.entry(policy.to_owned()).or_default()
     }
 
-    fn take_incident(&mut self, id: &str, record: Option<IncidentRecord>) {
+    fn take_incident(&mut self, id: IncidentId, record: Option<IncidentRecord>) {
         for policy in self.policies.values_mut() {
-            policy.incidents.retain(|incident| incident.id != id);
+            policy.incidents.retain(|(other, _)| *other != id);
         }
         if let Some(IncidentRecord { incident, state: IncidentState::Open, .. }) = record {
             let incidents = &mut self.of_mut(&incident.policy).incidents;
-            let place = incidents.partition_point(|other| other.id < incident.id);
-            incidents.insert(place, incident);
+            let place = incidents.partition_point(|(other, _)| *other < id);
+            incidents.insert(place, (id, incident));
         }
     }
 
@@ -216,7 +259,7 @@ impl PolicySignals {
 
     /// The fresh calibration of the policy with this hash.
     #[must_use]
-    pub fn calibration_for(&self, hash: Hash) -> Option<&Recalibration> {
+    pub fn calibration_for(&self, hash: Hash) -> Option<&Fresh> {
         self.calibration.as_deref().filter(|calibration| is_of(&calibration.policy_hash, hash))
     }
 }
@@ -266,10 +309,11 @@ mod tests {
         let mut view = SignalsView::default();
         assert!(view.of("loans").is_none());
         for (id, state) in [("b", None), ("a", Some(IncidentState::Acknowledged)), ("c", Some(IncidentState::Closed))] {
-            let mut record = incident(id, "loans");
+            let id = id.repeat(16);
+            let mut record = incident(&id, "loans");
             let key = format!("incident/{id}");
             view.apply(&key, Some(&bytes(&record))).expect("readable");
-            assert!(view.of("loans").expect("known").incidents.iter().any(|open| open.id == id));
+            assert!(view.of("loans").expect("known").incidents.iter().any(|(_, open)| open.id == id));
             if let Some(state) = state {
                 record.state = state;
                 view.apply(&key, Some(&bytes(&record))).expect("readable");
@@ -291,15 +335,16 @@ mod tests {
         let calibration = Recalibration { policy_hash: hash.to_string(), at_event: 5, scores: vec![1.0, 2.5] };
         view.apply("calibration/loans", Some(&bytes(&calibration))).expect("readable");
         let signals = view.of("loans").expect("known");
-        assert_eq!(signals.calibration_for(hash), Some(&calibration));
-        assert_eq!(signals.calibration_for(other), None);
+        let fresh = signals.calibration_for(hash).expect("for this policy");
+        assert_eq!((fresh.at_event, fresh.calibration.scores()), (5, &[1.0, 2.5][..]));
+        assert!(signals.calibration_for(other).is_none());
     }
 
     #[test]
     fn what_is_not_understood_is_remembered_until_it_is_written_anew() {
         let mut view = SignalsView::default();
         assert!(view.is_readable() && view.apply("state/loans", Some(b"whatever")).is_ok());
-        for key in ["incident/a", "threshold/loans", "nonsense"] {
+        for key in ["incident/aaaaaaaaaaaaaaaa", "incident/a", "threshold/loans", "nonsense"] {
             assert!(view.apply(key, Some(b"{")).is_err());
             assert!(!view.is_readable(), "{key}");
             let _ = view.apply(key, None);

@@ -18,6 +18,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::identity::Hash;
 use crate::json::object;
@@ -36,6 +37,25 @@ const FAVOURABLE: u8 = 16;
 /// What an event is remembered by: eight bytes of a hash of its id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EventHash(pub [u8; 8]);
+
+impl EventHash {
+    /// That of the event with this id: the first eight bytes of SHA-256(row 0 as four bytes, event id), as duplicates are
+    /// noticed by.
+    #[must_use]
+    pub fn of(event_id: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(0_u32.to_be_bytes());
+        hasher.update(event_id.as_bytes());
+        let hash: [u8; 32] = hasher.finalize().into();
+        Self(*hash.first_chunk().expect("a hash has 32 bytes"))
+    }
+
+    /// A number from 0 to below 1, evenly distributed over events and the same at every replay.
+    #[must_use]
+    pub fn draw(self) -> f64 {
+        (u64::from_be_bytes(self.0) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
 
 /// What the statistics need of one event.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -330,7 +350,9 @@ mod tests {
         #[test]
         fn what_is_written_is_read(events in prop::collection::vec(drawn(), 0..20)) {
             let mut writer = TallyWriter::default();
-            events.iter().for_each(|event| writer.add(&tally(event)));
+            for event in &events {
+                writer.add(&tally(event));
+            }
             let mut out = Vec::new();
             writer.write(of("a \"b\""), &mut out);
             prop_assert_eq!(writer.events(), 0);

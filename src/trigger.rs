@@ -2,7 +2,9 @@
 //!
 //! `event + settings from the policy → measure → `[`Measurement`]` → (decision) → result, risk, sentence`
 
+pub mod anomaly;
 pub mod confidence;
+pub mod contradiction;
 pub mod rule;
 pub mod sample;
 
@@ -20,8 +22,14 @@ pub enum Measurement {
         /// Whether the value is beyond the limit.
         hit: bool,
     },
+    /// It could look and measures something, of which there is nothing here: a miss.
+    NothingMeasured,
     /// It could look, and what it looks for is there or not.
     Found(bool),
+    /// It could look, and there is nothing to look at, for this reason: a miss that says so.
+    Absent(&'static str),
+    /// What it asked did not answer in time: a timeout, for this reason.
+    Late(&'static str),
     /// It could not: the event lacks what the trigger reads. Holds, unless the trigger says otherwise.
     Error(Unmeasured),
 }

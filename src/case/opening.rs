@@ -80,7 +80,7 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening<'_>, copy: EventCopy, 
         case.text("requested_by", opening.event.and_then(Event::requested_by));
         record::value(case, "amount", opening.event.map_or(Value::Missing, Event::amount));
         let findings = opening.decision.results.iter().filter(|result| result.is_finding());
-        case.objects("findings", findings, |object, result| finding(object, result, opening.policy, sentence));
+        case.objects("findings", findings, |object, result| finding(object, result, opening, sentence));
         event(case, opening, copy);
         case.object("model", |model| {
             model.text("name", opening.model.0);
@@ -108,15 +108,16 @@ fn nothing_happened_yet(case: &mut ObjectWriter<'_>) {
     case.text("closed_at", None);
 }
 
-fn finding(object: &mut ObjectWriter<'_>, result: &TriggerResult, policy: Option<&Policy>, sentence: &mut String) {
+fn finding(object: &mut ObjectWriter<'_>, result: &TriggerResult, opening: &Opening<'_>, sentence: &mut String) {
+    let (decision, policy) = (opening.decision, opening.policy);
     sentence.clear();
-    result.sentence(policy, sentence);
+    decision.sentence(result, policy, sentence);
     object.text("trigger", result.id(policy));
     object.text("kind", result.kind(policy));
     object.text("sentence", sentence.as_str());
     object.number("value", result.value);
     object.number("limit", result.limit);
-    object.raw("details", None);
+    decision.write_details(object, result, (policy, opening.event), sentence);
 }
 
 fn event(case: &mut ObjectWriter<'_>, opening: &Opening<'_>, copy: EventCopy) {

@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod bench;
+pub mod calibrate;
 pub mod case;
 pub mod control;
 pub mod dev;
@@ -22,6 +23,8 @@ pub mod lines;
 pub mod policy;
 pub mod problems;
 pub mod produce;
+mod recorded;
+mod reference;
 pub mod run;
 pub mod shell;
 pub mod terminal;
@@ -76,6 +79,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// Propose limits, and how much each would hold, from recorded events
+    Calibrate(calibrate::CalibrateArgs),
     /// List and show held decisions, and claim, approve, reject them
     Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
@@ -141,6 +146,7 @@ pub fn main() -> Exit {
             Ok(settings) => control::run(&args, &settings),
             Err(exit) => exit,
         },
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Produce(args) => match args.config().map(|path| settings(Some(path))) {
             None => produce::run(&args, ClientConfig::new()),
             Some(Ok(settings)) => produce::run(&args, client(&settings.kafka)),
@@ -185,6 +191,7 @@ fn topics_context(settings: &Settings, config_path: &str) -> TopicsContext {
         client: client(&settings.kafka),
         layout: layout(settings),
         sources: settings.sources.iter().map(|source| source.topic.clone()).collect(),
+        references: settings.references.iter().filter_map(crate::config::Reference::topic).map(str::to_owned).collect(),
         bootstrap: settings.kafka.bootstrap_servers().to_owned(),
         config_path: config_path.to_owned(),
     }

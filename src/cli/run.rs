@@ -17,7 +17,7 @@ use clap::Args;
 
 use super::interrupt;
 use super::terminal::{Exit, fail};
-use crate::config::{self, FolderWatch, POLICY_FILES, SCHEMA_FILES, Settings, Unsigned};
+use crate::config::{self, FolderWatch, POLICY_FILES, ProfileFiles, SCHEMA_FILES, Settings, Unsigned};
 use crate::reload::Watches;
 use crate::telemetry::metrics::Metrics;
 
@@ -137,15 +137,18 @@ fn wanted_roles(named: Vec<Wanted>, settings: &Settings) -> Result<Vec<Wanted>, 
 /// Policies and schemas of a gate, read once and then followed.
 fn gate_role(settings: &Settings) -> Result<GateRole, Exit> {
     // Before they are read, so that no change falls between.
-    let follow = Some(Watches {
+    let mut follow = Watches {
         policies: FolderWatch::new(&settings.policies, &POLICY_FILES),
         schemas: FolderWatch::new(&settings.schemas.path, &SCHEMA_FILES),
-    });
-    let policies =
-        config::read_policies(&settings.policies, &settings.fallback).map_err(|problems| super::report_problems(&problems))?;
+    };
+    let profiles = ProfileFiles::default();
+    let names = settings.reference_names();
+    let policies = config::read_policies(&settings.policies, &settings.fallback, Some(&names), &profiles)
+        .map_err(|problems| super::report_problems(&problems))?;
+    follow.policies.beside(profiles.into_looks());
     if policies.policies().is_empty() {
         tracing::warn!(folder = %settings.policies.display(), "there is no policy; every event will be held by `no-policy`");
     }
     let schemas = config::read_schemas(&settings.schemas).map_err(|problems| super::report_problems(&problems))?;
-    Ok(GateRole { policies, schemas, follow })
+    Ok(GateRole { policies, schemas, follow: Some(follow) })
 }

@@ -4,6 +4,10 @@
 //! Everything is coded in one byte a value, here and in the tallies of gates ([`crate::tallies`]): a level by its place in a
 //! sorted list, a number by the interval that it falls into.
 
+mod build;
+
+pub use build::{BaselineBuilder, BaselineCount};
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Plain;
