@@ -42,6 +42,7 @@ pub mod stream; // turn, transaction, assignment, faults, topics: the only place
 pub mod lookup; // trusted facts behind an HTTP address
 pub mod gate; // the processor: event → decision
 pub mod sidecar; // the processor: verdict → state
+pub mod monitor; // the processor: tallies → incidents, thresholds
 pub mod replay; // the same, over files and ranges of a topic, with nothing written
 
 // Around it.

@@ -192,6 +192,7 @@ fn topics_context(settings: &Settings, config_path: &str) -> TopicsContext {
         layout: layout(settings),
         sources: settings.sources.iter().map(|source| source.topic.clone()).collect(),
         references: settings.references.iter().filter_map(crate::config::Reference::topic).map(str::to_owned).collect(),
+        outcomes: settings.outcomes.clone(),
         bootstrap: settings.kafka.bootstrap_servers().to_owned(),
         config_path: config_path.to_owned(),
     }

@@ -49,6 +49,10 @@ pub struct Settings {
     pub schemas: SchemaFolder,
     /// `reload.every`: how often the folders are looked at.
     pub reload_every: Duration,
+    /// `outcomes`: topics of labels that come late.
+    pub outcomes: Vec<String>,
+    /// `monitor`: its bounds.
+    pub monitor: MonitorSettings,
     /// `references`: trusted facts about subjects.
     pub references: Vec<Reference>,
     /// `instance`: the ordinal that makes this process's transactional ids stable.
@@ -192,6 +196,17 @@ pub struct EventBounds {
 pub struct SidecarSettings {
     /// When a batch of verdicts is full.
     pub batch: BatchBounds,
+}
+
+/// The monitor's bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MonitorSettings {
+    /// When a batch of tallies and labels is full.
+    pub batch: BatchBounds,
+    /// Events of a policy after which its state is written anew.
+    pub snapshot_every: u64,
+    /// Events of a policy that a label that comes late can still be joined to.
+    pub window: usize,
 }
 
 /// Whose commands count.

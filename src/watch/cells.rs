@@ -9,7 +9,7 @@ use crate::profile::baseline::{Attribute, Cell, MISSING, OTHER};
 /// A group is watched if its baseline has so many events (and both outcomes).
 pub(super) const GROUP_EVENTS_MIN: u64 = 50;
 /// So many groups are watched; of more, the first in order of size, then name.
-const GROUPS_MAX: usize = 4_096;
+const GROUPS_MAX: usize = 512;
 /// A cell's own rate counts as much as so many events of the expected one.
 const SHRINKAGE: f64 = 20.0;
 /// So many cells are told apart; events of further ones count only where no group matters.

@@ -21,6 +21,8 @@ pub struct DuplicateTerms {
     pub rows: u64,
     /// Hash of an input, and how many rows have it: the most frequent.
     pub most: Vec<(u32, u64)>,
+    /// No other input has more rows than this.
+    pub others: u64,
 }
 
 /// See the module.
@@ -128,7 +130,7 @@ impl Identical {
     /// The rate at which an input may come: its rate in training plus three standard deviations, and half as much again.
     fn usual(&self, vector: u32, terms: &DuplicateTerms) -> f64 {
         let listed = terms.most.iter().find(|(known, _)| *known == vector).map(|(_, rows)| *rows);
-        let rows = listed.unwrap_or_else(|| terms.most.iter().map(|(_, rows)| *rows).min().unwrap_or(1)) as f64;
+        let rows = listed.unwrap_or(terms.others) as f64;
         let approved = self.approved.iter().find(|(known, _)| *known == vector).map_or(0.0, |(_, rate)| *rate);
         let trained = 1.5 * (rows + 3.0 * (rows + 1.0).sqrt()) / terms.rows as f64;
         trained.max(1.5 * approved)

@@ -76,6 +76,11 @@ impl Memory {
         self.ring.get(self.place(number)).filter(|past| past.number == number && number > 0)
     }
 
+    /// Whether the event is there and its label has not come.
+    pub(super) fn awaits(&self, event: EventHash) -> bool {
+        self.places.get(&event).and_then(|place| self.ring.get(*place)).is_some_and(|past| !past.labelled)
+    }
+
     /// Finds an event whose label has come, and notes that it has: each is joined once. With its levels.
     pub(super) fn label(&mut self, event: EventHash) -> Option<(Past, &[u8])> {
         let place = *self.places.get(&event)?;

@@ -290,31 +290,24 @@ impl Rates {
     /// With how many events there are, if these are too few for a baseline.
     pub(super) fn over(&mut self, group: &Group, event: u64, recent: bool) -> Result<(), u64> {
         let Some(place) = self.open.iter().position(|open| open.group == *group) else { return Ok(()) };
-        let open = self.open.remove(place);
-        if let Err(events) = self.over_without(&open, recent) {
-            self.open.insert(place, open);
-            self.settle();
-            return Err(events);
+        let seen = self.events_since(group, self.open[place].opened);
+        if recent && seen < APPROVE_MIN {
+            return Err(seen);
         }
+        let open = self.open.remove(place);
         self.settle();
+        if recent && let Some(Moved { shift, events, hits, .. }) = self.moved(&open.group, open.opened) {
+            self.cells.approve(Approved { group: open.group, shift, events, hits });
+        }
         self.restart(group, event);
         Ok(())
     }
 
-    fn over_without(&mut self, open: &Open, recent: bool) -> Result<(), u64> {
-        self.settle();
-        if !recent {
-            return Ok(());
-        }
-        let moved = self.moved(&open.group, open.opened);
-        match moved {
-            Some(moved) if moved.events >= APPROVE_MIN => {
-                let Moved { shift, events, hits, .. } = moved;
-                self.cells.approve(Approved { group: open.group.clone(), shift, events, hits });
-                Ok(())
-            }
-            other => Err(other.map_or(0, |moved| moved.events)),
-        }
+    /// Events of a group among those remembered after the `own`-th.
+    fn events_since(&self, group: &Group, own: u64) -> u64 {
+        let events = usize::try_from(self.own.saturating_sub(own)).unwrap_or(usize::MAX).min(self.recent.len());
+        let cell = |packed: &&u16| self.cells.all.get(usize::from(**packed & !HIT)).is_some_and(|cell| group.has(&cell.levels));
+        self.recent.range(self.recent.len() - events..).filter(cell).count() as u64
     }
 
     /// Events and hits among those remembered, by group.

@@ -118,7 +118,7 @@ fn a_shifted_feature_is_found_and_can_be_approved() {
 
 #[test]
 fn one_input_again_and_again_is_found_and_many_different_ones_are_not() {
-    let duplicates = DuplicateTerms { rows: 20_000, most: vec![(5, 200), (6, 40)] };
+    let duplicates = DuplicateTerms { rows: 20_000, most: vec![(5, 200), (6, 40)], others: 40 };
     let mut watch = Watch::new(WatchTerms { duplicates, ..fairness_terms(simple()) });
     let (mut draws, mut changes) = (Draws(6), Vec::new());
     let mut fold = |watch: &mut Watch, events: u64, flood: f64, changes: &mut Vec<Change>| {

@@ -23,7 +23,7 @@ fn terms() -> WatchTerms {
         fairness: Some(FairnessTerms { attributes: vec![0, 1], events_between_false_alarms: 300.0 }),
         capacity: Some(0.1),
         alpha: Some(0.05),
-        duplicates: DuplicateTerms { rows: 3_000, most: vec![(1, 90), (2, 3)] },
+        duplicates: DuplicateTerms { rows: 3_000, most: vec![(1, 90), (2, 3)], others: 3 },
         window: 2_000,
         ..fairness_terms(Arc::new(baseline))
     }
