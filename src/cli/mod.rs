@@ -22,6 +22,7 @@ pub mod lines;
 pub mod policy;
 pub mod problems;
 pub mod produce;
+pub mod profile;
 pub mod run;
 pub mod shell;
 pub mod terminal;
@@ -76,6 +77,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// Build the profile of a model's training data, and look at it
+    Profile(profile::ProfileArgs),
     /// List and show held decisions, and claim, approve, reject them
     Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
@@ -127,6 +130,7 @@ pub fn main() -> Exit {
         Command::VerdictKey(args) => verdict_key::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Completions(args) => shell::completions(&args, definition()),
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
