@@ -34,6 +34,7 @@ pub mod audit; // entry and chain
 pub mod case; // a held decision on its way through people's hands
 pub mod progress; // how far a partition is decided
 pub mod tallies; // what the monitor needs of each event
+pub mod watch; // the monitor's statistics: what all events of a policy say together
 pub mod record; // members that records share; the disposition
 
 // Kafka, and what hangs on it.
