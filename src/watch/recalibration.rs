@@ -83,8 +83,8 @@ impl Recent {
         self.window.len() >= ENOUGH && self.entered >= EVERY
     }
 
-    /// The scores to publish, rising, each with six digits.
-    pub(super) fn publish(&mut self) -> Vec<f64> {
+    /// The scores to publish, rising.
+    pub(super) fn publish(&mut self) -> Vec<f32> {
         (self.entered, self.is_published) = (0, true);
         let mut scores: Vec<f32> = self.window.iter().copied().collect();
         if let Some(first) = self.first {
@@ -99,7 +99,7 @@ impl Recent {
             }
         }
         scores.sort_unstable_by(f32::total_cmp);
-        scores.into_iter().map(|score| super::words::rounded(f64::from(score))).collect()
+        scores
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
                 };
             }
             if publish {
-                self.scores = self.recent.publish();
+                self.scores = self.recent.publish().into_iter().map(f64::from).collect();
             }
             flagged
         }
