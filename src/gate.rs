@@ -49,6 +49,7 @@ use crate::telemetry::metrics::GateMetrics;
 pub use crate::gate::emit::OutputTopics;
 pub use crate::gate::references::LiveReferences;
 pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
+pub use crate::gate::tallied::Codes;
 
 /// What all gates of a process share.
 pub struct GateSettings {

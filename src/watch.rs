@@ -30,6 +30,7 @@ mod recalibration;
 mod snapshot;
 mod stream;
 mod summary;
+mod terms;
 mod words;
 
 #[cfg(test)]

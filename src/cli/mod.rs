@@ -23,6 +23,7 @@ pub mod lines;
 pub mod policy;
 pub mod problems;
 pub mod produce;
+pub mod profile;
 mod recorded;
 mod reference;
 pub mod run;
@@ -79,6 +80,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// Build the profile of a model's training data, and look at it
+    Profile(profile::ProfileArgs),
     /// Propose limits, and how much each would hold, from recorded events
     Calibrate(calibrate::CalibrateArgs),
     /// List and show held decisions, and claim, approve, reject them
@@ -132,6 +135,7 @@ pub fn main() -> Exit {
         Command::VerdictKey(args) => verdict_key::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Completions(args) => shell::completions(&args, definition()),
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {

@@ -121,6 +121,8 @@ pub struct Anomaly {
 /// watches; a gate only asks whether it has found anything.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fairness {
+    /// The protected attributes' names, as written.
+    pub names: Vec<String>,
     /// The protected attributes, as places in the profile's baseline.
     pub attributes: Vec<usize>,
     /// The wanted mean number of events from one false alarm to the next.

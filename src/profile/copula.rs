@@ -193,7 +193,9 @@ mod tests {
         let rows: Vec<[f64; 2]> = (0..100).map(|row| [f64::from(row).sin() * 3.0, f64::from(row * row).cos()]).collect();
         let sum = |rows: &[[f64; 2]]| {
             let mut sum = Products::new(2);
-            rows.iter().for_each(|row| sum.add(row));
+            for row in rows {
+                sum.add(row);
+            }
             sum
         };
         let mut merged = sum(&rows[60..]);

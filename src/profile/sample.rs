@@ -164,11 +164,15 @@ mod tests {
             })
             .collect();
         let mut repeats = Repeats::new();
-        rows.iter().for_each(|hash| repeats.add(*hash));
+        for hash in &rows {
+            repeats.add(*hash);
+        }
         let least = Frequent::least(50_000);
         let count = |rows: &[u64]| {
             let mut frequent = Frequent::default();
-            rows.iter().for_each(|hash| frequent.add(*hash, &repeats, least));
+            for hash in rows {
+                frequent.add(*hash, &repeats, least);
+            }
             frequent
         };
         let (mut merged, whole) = (count(&rows[..9_999]), count(&rows));

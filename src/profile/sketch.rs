@@ -291,7 +291,9 @@ mod tests {
         #[test]
         fn rows_are_never_counted_too_low(hashes in prop::collection::vec(any::<u64>(), 1..200), again in 0..20_u32) {
             let mut repeats = Repeats::new();
-            hashes.iter().for_each(|hash| repeats.add(*hash));
+            for hash in &hashes {
+                repeats.add(*hash);
+            }
             (0..again).for_each(|_| repeats.add(hashes[0]));
             prop_assert!(repeats.at_most(hashes[0]) > again);
         }

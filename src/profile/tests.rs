@@ -40,7 +40,7 @@ fn columns() -> Columns {
 fn row(number: u32) -> Row {
     let spread = f64::from(number.wrapping_mul(2_654_435_761) >> 8);
     vec![
-        if number % 13 == 0 { Made::Missing } else { Made::Number(spread * 0.01 - 1e4) },
+        if number.is_multiple_of(13) { Made::Missing } else { Made::Number(spread * 0.01 - 1e4) },
         Made::Text(format!("city {}", number % 40 * (number % 3))),
         Made::Number(5.0),
         Made::Number(f64::from(number % 9) - 4.0 + (spread / 1e7).floor()),
@@ -183,14 +183,18 @@ fn a_training_of_which_no_profile_can_be_made_is_refused() {
     let mut first = FirstPass::new(&columns);
     let rows: Vec<Row> = (0..100).map(row).collect();
     let add = |first: &mut FirstPass, row: &Row| first.add(&row.iter().map(Made::plain).collect::<Vec<_>>());
-    rows[..99].iter().for_each(|row| add(&mut first, row));
+    for row in &rows[..99] {
+        add(&mut first, row);
+    }
     assert_eq!(first.clone().freeze(), Err(BuildProblem::TooFewRows(99)));
     add(&mut first, &rows[99]);
     let frozen = first.freeze().unwrap();
     // The file changed between the passes: a row less, another value.
     let second = |rows: &[Row]| {
         let mut second = SecondPass::new(&frozen);
-        rows.iter().for_each(|row| second.add(&row.iter().map(Made::plain).collect::<Vec<_>>()));
+        for row in rows {
+            second.add(&row.iter().map(Made::plain).collect::<Vec<_>>());
+        }
         second.finish()
     };
     assert!(second(&rows).is_ok());
@@ -222,10 +226,14 @@ fn extreme_columns_are_no_trouble() {
         })
         .collect();
     let mut first = FirstPass::new(&columns);
-    rows.iter().for_each(|row| first.add(row));
+    for row in &rows {
+        first.add(row);
+    }
     let frozen = first.freeze().unwrap();
     let mut second = SecondPass::new(&frozen);
-    rows.iter().for_each(|row| second.add(row));
+    for row in &rows {
+        second.add(row);
+    }
     let profile = second.finish().unwrap();
     assert_eq!(Profile::read(&written(&profile)).unwrap(), profile);
     let mut scratch = Scratch::default();

@@ -91,7 +91,7 @@ fn text_of(data_set: &str, file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(data_set).join(file);
     let mut bytes = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
-    let read = if file.ends_with(".gz") {
+    let read = if path.extension().is_some_and(|extension| extension == "gz") {
         MultiGzDecoder::new(bytes).read_to_string(&mut text)
     } else {
         bytes.read_to_string(&mut text)
@@ -160,12 +160,12 @@ fn holds(name: &'static str, auroc_min: f64) {
     let flagged = |alpha: f64| share(usual.iter().map(|p| *p <= alpha));
     let events = data.events("ood_mixed");
     let anomalies: Vec<(&Labelled, Anomaly)> = events.iter().map(|event| (event, scored(&profile, event))).collect();
-    let scores = |kind: &str| -> Vec<f32> {
+    let of_kind = |kind: &str| -> Vec<f32> {
         anomalies.iter().filter(|(event, _)| event.kind == kind).map(|(_, anomaly)| anomaly.score).collect()
     };
     let kinds: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
-    let mut usual_scores = scores("");
-    let by_kind: Vec<(&str, f64)> = kinds.iter().map(|kind| (*kind, auroc(&scores(kind), &mut usual_scores))).collect();
+    let mut usual_scores = of_kind("");
+    let by_kind: Vec<(&str, f64)> = kinds.iter().map(|kind| (*kind, auroc(&of_kind(kind), &mut usual_scores))).collect();
     let mean = by_kind.iter().map(|(_, auroc)| auroc).sum::<f64>() / by_kind.len() as f64;
     let changed = anomalies.iter().filter(|(event, _)| !event.changed.is_empty());
     let may_be_held = |anomaly: &Anomaly| profile.calibration().p(anomaly.score) <= 0.1;

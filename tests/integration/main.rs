@@ -14,6 +14,7 @@ mod kafka;
 mod mock_faults;
 mod policy;
 mod produce;
+mod profile;
 mod purity;
 mod readme;
 mod schemas;

@@ -24,7 +24,7 @@ fn decide(gate: &mut Gate, first: i64, subjects: &[&str]) -> Vec<(String, String
     gate.foresee(&mut (first..).zip(&values).map(|(offset, value)| incoming(offset, value)));
     let outbox = done(gate, first, &values);
     gate.committed();
-    let told = |sent: &crate::stream::fake_outbox::Sent| {
+    let told = |sent: &Sent| {
         let entry = sent.json();
         let result = entry["triggers"].as_array().and_then(|list| list.first().cloned()).unwrap_or_default();
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();

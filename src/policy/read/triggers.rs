@@ -157,7 +157,7 @@ fn fairness(field: &Field<'_>, ground: &Ground<'_>) -> Option<Fairness> {
             listed.problem(unknown);
             Vec::new()
         });
-        Some(Fairness { attributes, events_between_false_alarms: every })
+        Some(Fairness { names, attributes, events_between_false_alarms: every })
     };
     field.map(read).flatten()
 }

@@ -20,10 +20,14 @@ fn plain(value: &Json) -> Plain<'_> {
 fn profile(kinds: &[(&str, Kind)], rows: &[Vec<Plain<'_>>]) -> Profile {
     let columns = Columns::new(kinds.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect()).unwrap();
     let mut first = FirstPass::new(&columns);
-    rows.iter().for_each(|row| first.add(row));
+    for row in rows {
+        first.add(row);
+    }
     let frozen = first.freeze().unwrap();
     let mut second = SecondPass::new(&frozen);
-    rows.iter().for_each(|row| second.add(row));
+    for row in rows {
+        second.add(row);
+    }
     second.finish().unwrap()
 }
 
@@ -77,7 +81,7 @@ fn halves() -> Profile {
             Plain::Number(a),
             Plain::Number(3.0 * a),
             Plain::Text(level),
-            if row % 2 == 0 { Plain::Missing } else { Plain::Bool(row % 4 == 1) },
+            if row.is_multiple_of(2) { Plain::Missing } else { Plain::Bool(row % 4 == 1) },
         ]
     };
     let rows: Vec<Vec<Plain<'_>>> = (0..200).map(row).collect();
