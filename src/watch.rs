@@ -51,7 +51,6 @@ use self::memory::Memory;
 use self::rates::{Alarm, Open, Rates};
 use self::recalibration::{AGED, Recent};
 use crate::identity::Hash;
-use crate::policy::{Policy, TriggerKind};
 use crate::profile::baseline::{Attribute, Baseline, Cell};
 use crate::signal::{Incident, Recalibration, Threshold};
 use crate::tallies::{EventHash, EventTally, Outcome};
@@ -78,37 +77,6 @@ pub struct WatchTerms {
     pub duplicates: DuplicateTerms,
     /// Events that are remembered for labels that come late; at least 2,000.
     pub window: usize,
-}
-
-impl WatchTerms {
-    /// Those of a policy; none without a profile that has a baseline.
-    #[must_use]
-    pub fn of(policy: &Policy, window: usize) -> Option<Self> {
-        let profile = policy.trained.as_ref()?.profile();
-        let baseline = Arc::new(profile.baseline()?.clone());
-        let fairness = policy.triggers.iter().find_map(|trigger| match &trigger.kind {
-            TriggerKind::Fairness(fairness) => Some(FairnessTerms {
-                attributes: fairness.attributes.clone(),
-                events_between_false_alarms: fairness.events_between_false_alarms,
-            }),
-            _ => None,
-        });
-        let alpha = policy.triggers.iter().find_map(|trigger| match &trigger.kind {
-            TriggerKind::Anomaly(anomaly) if anomaly.recalibrate => Some(anomaly.alpha),
-            _ => None,
-        });
-        let duplicates = profile.duplicates();
-        Some(Self {
-            policy: policy.name.clone(),
-            policy_hash: policy.hash,
-            baseline,
-            fairness,
-            capacity: policy.capacity,
-            alpha,
-            duplicates: DuplicateTerms { rows: profile.rows(), most: duplicates.vectors.clone(), others: duplicates.at_most(0) },
-            window,
-        })
-    }
 }
 
 /// See [`WatchTerms::fairness`].

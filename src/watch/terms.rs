@@ -19,10 +19,12 @@ impl WatchTerms {
                     let events_between_false_alarms = settings.events_between_false_alarms;
                     fairness = Some(FairnessTerms { attributes: settings.attributes.clone(), events_between_false_alarms });
                 }
-                TriggerKind::Anomaly(settings) => alpha = Some(settings.alpha),
+                TriggerKind::Anomaly(settings) if settings.recalibrate => alpha = Some(settings.alpha),
                 _ => {}
             }
         }
+        let duplicates = profile.duplicates();
+        let duplicates = DuplicateTerms { rows: profile.rows(), most: duplicates.vectors.clone(), others: duplicates.at_most(0) };
         Some(Self {
             policy: policy.name.clone(),
             policy_hash: policy.hash,
@@ -30,7 +32,7 @@ impl WatchTerms {
             fairness,
             capacity: policy.capacity,
             alpha,
-            duplicates: DuplicateTerms { rows: profile.rows(), most: profile.duplicates().vectors.clone() },
+            duplicates,
             window,
         })
     }
