@@ -24,7 +24,7 @@ fn decide(gate: &mut Gate, first: i64, subjects: &[&str]) -> Vec<(String, String
     gate.foresee(&mut (first..).zip(&values).map(|(offset, value)| incoming(offset, value)));
     let outbox = done(gate, first, &values);
     gate.committed();
-    let told = |sent: &crate::stream::fake_outbox::Sent| {
+    let told = |sent: &Sent| {
         let entry = sent.json();
         let result = entry["triggers"].as_array().and_then(|list| list.first().cloned()).unwrap_or_default();
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -44,10 +44,10 @@ fn a_batch_is_decided_by_what_came_in_time() {
         "/subjects/slow/facts" => Behaviour::Stalls,
         _ => Behaviour::Says(404, ""),
     });
-    let served = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
+    let bureau = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
     let set = PolicySet::read(&[("p.yaml".to_owned(), POLICY.to_owned())], &fallback()).expect("a sound policy");
     let rules = Arc::new(RulesInForce::new(Rules::new(set, &fallback(), &Metrics::new())));
-    let mut gate = gate(GateSettings { rules, lookups: vec![Arc::clone(&served.lookup)], ..settings() }, None);
+    let mut gate = gate(GateSettings { rules, lookups: vec![Arc::clone(&bureau.lookup)], ..settings() }, None);
     let expected = [
         ("HELD", "hit"),
         ("RELEASED", ""),
