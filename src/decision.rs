@@ -9,6 +9,7 @@
 
 mod built_in;
 mod capacity;
+mod consulted;
 mod evaluate;
 mod fairness;
 mod priority;
@@ -17,6 +18,7 @@ mod unusual;
 
 pub use built_in::BuiltIn;
 pub use capacity::Rank;
+pub use consulted::Consulted;
 pub use evaluate::{Occasion, Signals, Subject, evaluate};
 pub use priority::{Part, Priority};
 use result::Telling;
@@ -26,7 +28,6 @@ pub(crate) use unusual::told_bytes_max;
 use std::time::Duration;
 
 use crate::control::Mode;
-use crate::policy::Policy;
 use crate::signal::IncidentId;
 use crate::tallies::EventHash;
 use crate::trigger::anomaly::{Anomaly, Scratch};
@@ -77,10 +78,12 @@ impl ControlBasis {
 pub struct Decision {
     /// May the automation go on?
     pub outcome: Outcome,
-    /// Built-in findings, then every trigger's result that is not a plain miss, in the policy's order; samples last.
+    /// Built-in findings, then every trigger's result that is not a plain miss (one without a reason), in the policy's order; samples last.
     pub results: Vec<TriggerResult>,
     /// Triggers of the unmeasured kinds that missed, as places in the policy's list.
     pub missed: Vec<usize>,
+    /// What the contradiction triggers saw of their references, in the policy's order.
+    pub consulted: Vec<Consulted>,
     /// How urgent a review would be; present on released decisions, too.
     pub priority: Priority,
     /// What `control` said.
@@ -113,6 +116,7 @@ impl Decision {
     fn clear(&mut self) {
         self.results.clear();
         self.missed.clear();
+        self.consulted.clear();
         self.priority.parts.clear();
         self.incidents.clear();
         self.told.clear();
@@ -122,17 +126,6 @@ impl Decision {
         self.favourable = None;
         self.event = None;
     }
-
-    /// Appends the sentence that tells the reviewer what `result`, one of this decision's, found.
-    pub fn sentence(&self, result: &TriggerResult, policy: Option<&Policy>, out: &mut String) {
-        result.sentence(policy, self.told.sentence(result), out);
-    }
-
-    /// What reviewers see of `result` in detail, as JSON; none where there is no more to see.
-    #[must_use]
-    pub fn details(&self, result: &TriggerResult) -> Option<&[u8]> {
-        self.told.details(result)
-    }
 }
 
 impl Default for Decision {
@@ -141,6 +134,7 @@ impl Default for Decision {
             outcome: Outcome::Held,
             results: Vec::new(),
             missed: Vec::new(),
+            consulted: Vec::new(),
             priority: Priority::default(),
             control: ControlBasis::Unreadable,
             incidents: Vec::new(),

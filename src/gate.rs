@@ -10,7 +10,9 @@
 
 mod emit;
 pub mod judge;
+mod lookups;
 mod partition;
+mod references;
 mod restore;
 mod rules;
 mod salt;
@@ -26,14 +28,17 @@ use crate::decision::Signals;
 use crate::event::{Limits, SchemaSource};
 use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
+use crate::gate::lookups::LookedUp;
 use crate::gate::partition::GatePartition;
 use crate::gate::tallied::{At, Tallied};
 use crate::gate::tally::Tally;
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::heads::HeadBoard;
 use crate::identity::Timestamp;
+use crate::lookup::Lookup;
 use crate::policy::FallbackReview;
 use crate::progress::Progress;
+use crate::reference::References;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::LogReader;
@@ -42,7 +47,9 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::telemetry::metrics::GateMetrics;
 
 pub use crate::gate::emit::OutputTopics;
+pub use crate::gate::references::LiveReferences;
 pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
+pub use crate::gate::tallied::Codes;
 
 /// What all gates of a process share.
 pub struct GateSettings {
@@ -62,6 +69,10 @@ pub struct GateSettings {
     pub limits: Limits,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
+    /// HTTP sources of trusted facts: asked for each batch, and not by `references`.
+    pub lookups: Vec<Arc<Lookup>>,
     /// Offsets that the dedup window spans.
     pub window: u32,
     /// Larger records carry their event by reference.
@@ -86,6 +97,8 @@ pub struct Gate {
     partitions: Vec<GatePartition>,
     tally: Tally,
     tallied: Tallied,
+    /// What HTTP sources said for the events of this batch.
+    looked_up: LookedUp,
 }
 
 impl Gate {
@@ -100,6 +113,7 @@ impl Gate {
             tallied: Tallied::default(),
             rules: Arc::clone(&rules),
             in_turn: false,
+            looked_up: LookedUp::new(&settings),
             settings,
             control,
             metrics,
@@ -162,6 +176,25 @@ impl Processor for Gate {
         self.partitions.retain(|held| held.input != *partition);
     }
 
+    fn foresee(&mut self, records: &mut dyn Iterator<Item = Incoming<'_>>) {
+        if self.looked_up.is_idle() {
+            return;
+        }
+        self.begin_turn();
+        for record in records {
+            let Some(place) = self.place(record.topic, record.partition) else { continue };
+            let held = &self.partitions[place];
+            if record.offset < held.position.next() {
+                continue;
+            }
+            let source = &self.settings.sources[held.source].name;
+            if let Ok(event) = self.judge.decoder().decode(record.value.unwrap_or_default()) {
+                self.looked_up.want(source, &event, &self.rules.set);
+            }
+        }
+        self.looked_up.ask();
+    }
+
     fn wants_turn(&self) -> bool {
         self.partitions.iter().any(GatePartition::has_opening)
     }
@@ -189,6 +222,7 @@ impl Processor for Gate {
             control: control.as_ref().map(|view| &view.control),
             monitor: control.as_ref().map(|view| &view.signals),
             fallback_band: self.settings.fallback.band,
+            references: &self.looked_up,
         };
         let began = Instant::now();
         let judged = self.judge.judge(&sighted, &mut held.window, &self.rules.set, signals, &mut || began.elapsed());

@@ -82,6 +82,20 @@ impl ObjectWriter<'_> {
         object(self.out, members);
     }
 
+    /// A member whose name is not ours, and so may need escaping: an object of `value`; `null` where there is none.
+    pub fn named_object<T>(&mut self, name: &str, value: Option<T>, members: impl FnOnce(&mut ObjectWriter<'_>, T)) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        text(self.out, name);
+        self.out.push(b':');
+        match value {
+            Some(value) => object(self.out, |writer| members(writer, value)),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+
     /// A member that is a list of objects, one for each item.
     pub fn objects<T>(
         &mut self,

@@ -79,15 +79,24 @@ pub struct Targets {
 pub struct Reload {
     watches: Watches,
     schemas: SchemaFolder,
-    fallback: FallbackReview,
+    around: Around,
     to: Targets,
+}
+
+/// What the configuration says to all policies.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// Who reviews where a policy does not say it.
+    pub fallback: FallbackReview,
+    /// The names of the references.
+    pub references: Vec<String>,
 }
 
 impl Reload {
     /// Follows the folders of `watches`, whose files were read after those began.
     #[must_use]
-    pub fn new(watches: Watches, schemas: SchemaFolder, fallback: FallbackReview, to: Targets) -> Self {
-        Self { watches, schemas, fallback, to }
+    pub fn new(watches: Watches, schemas: SchemaFolder, around: Around, to: Targets) -> Self {
+        Self { watches, schemas, around, to }
     }
 
     /// Looks at the files `every` so often, on the calling thread, until the process ends.
@@ -122,14 +131,15 @@ impl Reload {
     fn read_policies(&mut self) {
         let began = Instant::now();
         let profiles = ProfileFiles::default();
-        let read = read_policies(self.watches.policies.folder(), &self.fallback, &profiles);
+        let references: Vec<&str> = self.around.references.iter().map(String::as_str).collect();
+        let read = read_policies(self.watches.policies.folder(), &self.around.fallback, Some(&references), &profiles);
         self.watches.policies.beside(profiles.into_looks());
         let folder = self.watches.policies.folder();
         match read {
             Ok(set) if set.policies().is_empty() => {
                 self.refuse_policies(&[], &format!("{} has no policy any more, as if it were gone", folder.display()));
             }
-            Ok(set) => match self.to.rules.replace(Rules::new(set, &self.fallback, &self.to.metrics)) {
+            Ok(set) => match self.to.rules.replace(Rules::new(set, &self.around.fallback, &self.to.metrics)) {
                 Ok(()) => self.taken_up(began),
                 Err(error) => self.refuse_policies(&[], &error.to_string()),
             },
@@ -216,7 +226,10 @@ mod tests {
             let rules = Arc::new(RulesInForce::new(rules));
             let to = Targets { rules, schemas: Arc::default(), metrics, health: Arc::default() };
             let schemas = SchemaFolder { path: schemas, presence: Presence::Optional };
-            Self { folder, reload: Reload::new(watches, schemas, FallbackReview::default(), to) }
+            Self {
+                folder,
+                reload: Reload::new(watches, schemas, Around { fallback: FallbackReview::default(), references: Vec::new() }, to),
+            }
         }
 
         fn policies(&self) -> std::path::PathBuf {

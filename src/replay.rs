@@ -17,6 +17,7 @@ mod labels;
 mod proposal;
 mod subgroups;
 mod tally;
+mod watched;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
@@ -24,6 +25,8 @@ pub use labels::{Label, Labels};
 pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
+pub use watched::Noticed;
+use watched::Watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +39,7 @@ use crate::gate::judge::{Judge, Judged, Origin, Sighted, Verdict};
 use crate::gate::window::{DedupWindow, EventKey, Sighting};
 use crate::identity::{Hash, LanePrefix, Timestamp};
 use crate::policy::{FallbackReview, PolicySet};
+use crate::reference::{NoReferences, References};
 
 /// The bounds and defaults that a gate would have from its configuration.
 #[derive(Clone)]
@@ -48,13 +52,16 @@ pub struct Terms {
     pub fallback: FallbackReview,
     /// Writer schemas of events in Avro.
     pub schemas: Arc<dyn SchemaSource>,
+    /// What is trusted about subjects.
+    pub references: Arc<dyn References>,
 }
 
 impl Default for Terms {
     /// Those of a configuration that says nothing of them.
     fn default() -> Self {
         let schemas = Arc::new(Schemas::default());
-        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default(), schemas }
+        let references = Arc::new(NoReferences);
+        Self { limits: Limits::default(), window: 100_000, fallback: FallbackReview::default(), schemas, references }
     }
 }
 
@@ -109,6 +116,7 @@ pub struct Replay {
     /// Nothing was ordered.
     control: ControlView,
     judge: Judge,
+    watched: Watched,
     window: DedupWindow,
     log: Log,
     prefix: LanePrefix,
@@ -119,10 +127,11 @@ impl Replay {
     /// Replays by the policies of `set`, from the beginning of `log`.
     #[must_use]
     pub fn new(set: PolicySet, terms: Terms, log: Log) -> Self {
-        let mut judge = Judge::new(terms.limits, Arc::clone(&terms.schemas));
+        let mut judge = Judge::new(terms.limits, Arc::clone(&terms.schemas)).in_detail();
         judge.adopt(set.plan());
         Self {
             judge,
+            watched: Watched::new(&set),
             window: DedupWindow::new(terms.window),
             prefix: LanePrefix::of(&log.source, log.partition),
             chain: chain_of(&log),
@@ -177,9 +186,18 @@ impl Replay {
         };
         // What is out of the window's reach is dropped; nothing here ever falls back.
         self.window.commit(record.offset);
-        let signals = Signals { control: Some(&self.control), monitor: None, fallback_band: self.terms.fallback.band };
+        let signals = Signals {
+            control: Some(&self.control),
+            monitor: Some(self.watched.signals()),
+            fallback_band: self.terms.fallback.band,
+            references: &*self.terms.references,
+        };
         let judged = self.judge.judge(&sighted, &mut self.window, &self.set, signals, &mut || Duration::ZERO);
-        Replayed { sighted, judged, input, chain: &mut self.chain }
+        match &judged {
+            Judged::Decided(verdict) => self.watched.fold(verdict, sighted.now),
+            Judged::Duplicate { .. } => self.watched.nothing(),
+        }
+        Replayed { sighted, judged, input, chain: &mut self.chain, noticed: self.watched.noticed() }
     }
 }
 
@@ -194,6 +212,8 @@ pub struct Replayed<'a> {
     pub sighted: Sighted<'a>,
     /// What became of it.
     pub judged: Judged<'a>,
+    /// The incidents that it opened or closed.
+    pub noticed: &'a [Noticed],
     input: InputRecord<'a>,
     chain: &'a mut Chain,
 }
@@ -213,7 +233,8 @@ impl<'a> Replayed<'a> {
     pub fn write_entry(&mut self, out: &mut Vec<u8>) {
         let Judged::Decided(verdict) = &self.judged else { return };
         let start = out.len();
-        write_decided_in_detail(out, &verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next()));
+        let decided = verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next());
+        write_decided_in_detail(out, &decided, verdict.readable());
         self.chain.advance(entry_hash(&out[start..]));
     }
 }

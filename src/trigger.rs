@@ -4,6 +4,7 @@
 
 pub mod anomaly;
 pub mod confidence;
+pub mod contradiction;
 pub mod rule;
 pub mod sample;
 
@@ -25,6 +26,10 @@ pub enum Measurement {
     NothingMeasured,
     /// It could look, and what it looks for is there or not.
     Found(bool),
+    /// It could look, and there is nothing to look at, for this reason: a miss that says so.
+    Absent(&'static str),
+    /// What it asked did not answer in time: a timeout, for this reason.
+    Late(&'static str),
     /// It could not: the event lacks what the trigger reads. Holds, unless the trigger says otherwise.
     Error(Unmeasured),
 }

@@ -2,7 +2,7 @@
 
 use crate::audit::ChainLink;
 use crate::decision::{Decision, Part, TriggerResult};
-use crate::event::Value;
+use crate::event::{Event, Value};
 use crate::identity::{DecisionId, Hash, Timestamp};
 use crate::json::{ObjectWriter, object};
 use crate::policy::Policy;
@@ -107,10 +107,10 @@ pub struct Shadow<'a> {
 
 /// Whether each trigger's result says in detail what it found, as `policy replay` shows it. Entries do not: details belong to
 /// the case, which can be erased.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Details {
+#[derive(Clone, Copy, Debug)]
+enum Details<'a> {
     Omitted,
-    Shown,
+    Shown(Option<&'a Event<'a>>),
 }
 
 /// Writes a DECIDED entry into `out`.
@@ -119,12 +119,14 @@ pub fn write_decided(out: &mut Vec<u8>, decided: &Decided<'_>) {
 }
 
 /// Writes the same entry with the member `details` in each trigger's result: null for the kinds of trigger that have none.
-pub fn write_decided_in_detail(out: &mut Vec<u8>, decided: &Decided<'_>) {
-    write(out, decided, Details::Shown);
+/// `event` is what was decided, where it could be read.
+pub fn write_decided_in_detail(out: &mut Vec<u8>, decided: &Decided<'_>, event: Option<&Event<'_>>) {
+    write(out, decided, Details::Shown(event));
 }
 
-fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
+fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details<'_>) {
     let decision = decided.decision;
+    let mut scratch = String::new();
     object(out, |entry| {
         beginning(entry, decided.decision_id, "DECIDED", decided.at, &decided.chain);
         entry.text("source", decided.input.source);
@@ -142,8 +144,8 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
         record::decision_id(entry, "conflicts_with", decided.conflicts_with);
         entry.objects("triggers", &decision.results, |object, result| {
             trigger_result(object, result, decided.policy);
-            if details == Details::Shown {
-                object.raw("details", decision.details(result));
+            if let Details::Shown(event) = details {
+                decision.write_details(object, result, (decided.policy, event), &mut scratch);
             }
         });
         entry.texts("missed", decision.missed.iter().filter_map(|&index| Some(decided.policy?.triggers.get(index)?.id.as_str())));
@@ -152,7 +154,7 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details) {
             basis.number("threshold", decision.rank.and_then(|rank| rank.threshold));
             incidents(basis, &decision.incidents);
             basis.text("control", decision.control.as_str());
-            basis.raw("reference", None);
+            decision.write_reference(basis, decided.policy);
             basis.word("now", &decided.at.rfc3339());
         });
         entry.truth("late", decision.late);

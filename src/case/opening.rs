@@ -109,15 +109,15 @@ fn nothing_happened_yet(case: &mut ObjectWriter<'_>) {
 }
 
 fn finding(object: &mut ObjectWriter<'_>, result: &TriggerResult, opening: &Opening<'_>, sentence: &mut String) {
-    let policy = opening.policy;
+    let (decision, policy) = (opening.decision, opening.policy);
     sentence.clear();
-    opening.decision.sentence(result, policy, sentence);
+    decision.sentence(result, policy, sentence);
     object.text("trigger", result.id(policy));
     object.text("kind", result.kind(policy));
     object.text("sentence", sentence.as_str());
     object.number("value", result.value);
     object.number("limit", result.limit);
-    object.raw("details", opening.decision.details(result));
+    decision.write_details(object, result, (policy, opening.event), sentence);
 }
 
 fn event(case: &mut ObjectWriter<'_>, opening: &Opening<'_>, copy: EventCopy) {

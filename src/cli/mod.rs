@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod bench;
+pub mod calibrate;
 pub mod case;
 pub mod control;
 pub mod dev;
@@ -23,6 +24,8 @@ pub mod policy;
 pub mod problems;
 pub mod produce;
 pub mod profile;
+mod recorded;
+mod reference;
 pub mod run;
 pub mod shell;
 pub mod terminal;
@@ -79,6 +82,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Build the profile of a model's training data, and look at it
     Profile(profile::ProfileArgs),
+    /// Propose limits, and how much each would hold, from recorded events
+    Calibrate(calibrate::CalibrateArgs),
     /// List and show held decisions, and claim, approve, reject them
     Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
@@ -145,6 +150,7 @@ pub fn main() -> Exit {
             Ok(settings) => control::run(&args, &settings),
             Err(exit) => exit,
         },
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Produce(args) => match args.config().map(|path| settings(Some(path))) {
             None => produce::run(&args, ClientConfig::new()),
             Some(Ok(settings)) => produce::run(&args, client(&settings.kafka)),
@@ -189,6 +195,7 @@ fn topics_context(settings: &Settings, config_path: &str) -> TopicsContext {
         client: client(&settings.kafka),
         layout: layout(settings),
         sources: settings.sources.iter().map(|source| source.topic.clone()).collect(),
+        references: settings.references.iter().filter_map(crate::config::Reference::topic).map(str::to_owned).collect(),
         bootstrap: settings.kafka.bootstrap_servers().to_owned(),
         config_path: config_path.to_owned(),
     }

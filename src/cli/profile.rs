@@ -9,7 +9,7 @@ mod training;
 
 use clap::{Args, Subcommand};
 
-use super::terminal::{Exit, fail};
+use super::terminal::Exit;
 
 /// Builds and shows profiles.
 #[derive(Args, Debug)]
@@ -40,27 +40,5 @@ pub fn run(args: &ProfileArgs) -> Exit {
     match &args.command {
         ProfileCommand::Build(args) => build::run(args),
         ProfileCommand::Show(args) => show::run(args),
-    }
-}
-
-/// Why it ended early, for people.
-#[derive(Debug)]
-struct Stopped {
-    exit: Exit,
-    reason: String,
-}
-
-impl Stopped {
-    fn failed(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, reason: reason.into() }
-    }
-
-    fn usage(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, reason: reason.into() }
-    }
-
-    /// Says why, and ends with its exit.
-    fn say(self) -> Exit {
-        if self.reason.is_empty() { self.exit } else { fail(self.exit, self.reason) }
     }
 }

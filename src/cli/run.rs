@@ -142,7 +142,8 @@ fn gate_role(settings: &Settings) -> Result<GateRole, Exit> {
         schemas: FolderWatch::new(&settings.schemas.path, &SCHEMA_FILES),
     };
     let profiles = ProfileFiles::default();
-    let policies = config::read_policies(&settings.policies, &settings.fallback, &profiles)
+    let names = settings.reference_names();
+    let policies = config::read_policies(&settings.policies, &settings.fallback, Some(&names), &profiles)
         .map_err(|problems| super::report_problems(&problems))?;
     follow.policies.beside(profiles.into_looks());
     if policies.policies().is_empty() {

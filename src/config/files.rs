@@ -9,7 +9,7 @@ use super::watch::FileLook;
 use super::{Presence, SchemaFolder};
 use crate::document::{MAX_BYTES, Place, Problem, Problems};
 use crate::event::Schemas;
-use crate::policy::{FallbackReview, PolicySet, Profiles};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 
 /// The text of the file at `path`; longer ones are read just so far that their length is noticed.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
@@ -28,9 +28,16 @@ pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// Everything that is wrong in the folder and its files; then there is no policy at all, never a part of them.
-pub fn read_policies(folder: &Path, fallback: &FallbackReview, profiles: &ProfileFiles) -> Result<PolicySet, Vec<Problem>> {
+///
+/// A policy that names another reference than `references` is refused, where these are known.
+pub fn read_policies(
+    folder: &Path,
+    fallback: &FallbackReview,
+    references: Option<&[&str]>,
+    profiles: &ProfileFiles,
+) -> Result<PolicySet, Vec<Problem>> {
     let paths = policy_files(folder).map_err(|error| vec![problem(folder, &format!("cannot be read: {error}"))])?;
-    read_set(&paths, fallback, profiles)
+    read_set(&paths, (fallback, references), profiles)
 }
 
 /// The longest training profile that is read, in bytes.
@@ -83,7 +90,7 @@ pub fn read_schemas(folder: &SchemaFolder) -> Result<Schemas, Vec<Problem>> {
 /// # Errors
 /// Everything that is wrong in any of them.
 pub fn read_policy_files(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
-    read_set(paths, fallback, &ProfileFiles::default())
+    read_set(paths, (fallback, None), &ProfileFiles::default())
 }
 
 /// Reads the policy in the file at `path` alone, with a profile that is still to be built, or that is being built.
@@ -95,12 +102,16 @@ pub fn read_policy_for_profile(
     fallback: &FallbackReview,
     profiles: Profiles<'_>,
 ) -> Result<PolicySet, Vec<Problem>> {
-    PolicySet::read_with(&texts(&[path.to_owned()])?, fallback, profiles)
+    PolicySet::read_with(&texts(&[path.to_owned()])?, Around { fallback, references: None, profiles })
 }
 
-fn read_set(paths: &[PathBuf], fallback: &FallbackReview, profiles: &ProfileFiles) -> Result<PolicySet, Vec<Problem>> {
+fn read_set(
+    paths: &[PathBuf],
+    (fallback, references): (&FallbackReview, Option<&[&str]>),
+    profiles: &ProfileFiles,
+) -> Result<PolicySet, Vec<Problem>> {
     let open = |policy: &str, path: &str| profiles.open(policy, path);
-    PolicySet::read_with(&texts(paths)?, fallback, Profiles::Files(&open))
+    PolicySet::read_with(&texts(paths)?, Around { fallback, references, profiles: Profiles::Files(&open) })
 }
 
 /// The files at `paths`, each with its name.

@@ -10,6 +10,7 @@ mod files;
 mod kafka;
 mod keys;
 mod read;
+mod references;
 mod signing;
 mod watch;
 
@@ -19,6 +20,7 @@ pub use files::{
 };
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
+pub use references::{HttpReference, Reference, ReferenceSource, SUBJECT_PLACE, TopicReferenceBounds};
 pub use watch::{Change, FileLook, FolderWatch};
 
 use std::net::SocketAddr;
@@ -47,7 +49,7 @@ pub struct Settings {
     pub schemas: SchemaFolder,
     /// `reload.every`: how often the folders are looked at.
     pub reload_every: Duration,
-    /// `references`: topics of trusted facts. Without effect yet.
+    /// `references`: trusted facts about subjects.
     pub references: Vec<Reference>,
     /// `instance`: the ordinal that makes this process's transactional ids stable.
     pub instance: u16,
@@ -146,17 +148,6 @@ pub enum Start {
     Latest,
     /// At the first record of that time or later; what is skipped is recorded.
     At(Timestamp),
-}
-
-/// A topic of trusted facts by subject.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reference {
-    /// Its name in policies.
-    pub name: String,
-    /// The topic.
-    pub topic: String,
-    /// The field that says how old a fact is.
-    pub as_of: Option<String>,
 }
 
 /// The gate's workers and bounds.
@@ -266,11 +257,17 @@ impl Settings {
         problems.finish(settings)
     }
 
-    /// The keys that are set but do nothing in this version, for a warning at the start: nobody should think that
-    /// facts are compared or that the API asks who is calling.
+    /// The names of the references, as policies call them.
+    #[must_use]
+    pub fn reference_names(&self) -> Vec<&str> {
+        self.references.iter().map(|reference| reference.name.as_str()).collect()
+    }
+
+    /// The keys that are set but do nothing in this version, for a warning at the start: nobody should think that the API
+    /// asks who is calling.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let given = [("references", !self.references.is_empty()), ("api.auth", self.api.auth.is_some())];
+        let given = [("api.auth", self.api.auth.is_some())];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
     }
 }

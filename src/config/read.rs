@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, Reference, SchemaFolder, Settings,
-    SidecarSettings, Source, Start, TopicSettings, kafka, signing,
+    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, SchemaFolder, Settings, SidecarSettings,
+    Source, Start, TopicSettings, kafka, references, signing,
 };
 use crate::document::{DAY, Field, HOUR, MINUTE, Map, SECOND, YEAR, duration_text};
 use crate::identity::Timestamp;
@@ -19,7 +19,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const MAX_NAME: usize = 128;
 
 /// Kafka's longest topic name, in bytes.
-const MAX_TOPIC: usize = 249;
+pub(super) const MAX_TOPIC: usize = 249;
 
 /// The longest prefix, in bytes, that leaves room for the topics' own names.
 const MAX_PREFIX: usize = 200;
@@ -58,7 +58,7 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         policies: policies(&root.key("policies"), folder),
         schemas: root.section("schema_registry", |map| schemas(map, folder)),
         reload_every: root.section("reload", |map| timeout(&map.key("every"), MILLISECOND * 100..=HOUR, SECOND)),
-        references: references(&root.key("references")),
+        references: references::references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
         fallback: root.section("fallback", fallback),
         sidecar: root.section("sidecar", sidecar),
@@ -92,7 +92,7 @@ fn topics(map: &Map<'_>) -> TopicSettings {
 }
 
 /// A topic's name, or the beginning of one, in the letters that Kafka allows.
-fn topic(field: &Field<'_>, max_bytes: usize) -> Option<String> {
+pub(super) fn topic(field: &Field<'_>, max_bytes: usize) -> Option<String> {
     let name = field.text(max_bytes)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name == "." || name == ".." || !name.bytes().all(allowed) {
@@ -190,22 +190,6 @@ fn policies(field: &Field<'_>, folder: &Path) -> PathBuf {
         field.problem(format!("there is no folder {}", path.display()));
     }
     path
-}
-
-fn references(field: &Field<'_>) -> Vec<Reference> {
-    let mut names: Vec<String> = Vec::new();
-    let mut read = |map: &Map<'_>| {
-        let name_field = map.required("name");
-        let (name, topic) = (name_field.text(MAX_NAME), topic(&map.required("topic"), MAX_TOPIC));
-        let as_of = map.key("as_of").text(MAX_NAME);
-        let name = name?;
-        if names.contains(&name) {
-            return name_field.refused(format!("another reference has the name `{name}` already"));
-        }
-        names.push(name.clone());
-        Some(Reference { name, topic: topic?, as_of })
-    };
-    field.list(0..=MAX_ITEMS, |item| item.map(&mut read).flatten()).unwrap_or_default()
 }
 
 fn gate(map: &Map<'_>) -> GateSettings {

@@ -7,6 +7,7 @@ use super::*;
 use crate::document::{DAY, SECOND};
 use crate::event::SchemaSource as _;
 use crate::policy::Band;
+use crate::reference::TableBounds;
 
 const SERVERS: (&str, &str) = ("JIDOKA__KAFKA__BOOTSTRAP_SERVERS", "localhost:9092");
 
@@ -37,7 +38,7 @@ fn the_example_says_the_defaults_and_its_policies_load() {
     let settings = Settings::load(Some(&example()), std::iter::empty()).unwrap();
     let source = Source { name: "inference".into(), topic: "inference".into(), format: Format::Native, start: Start::Earliest };
     assert_eq!(settings.sources, [source]);
-    let policies = read_policies(&settings.policies, &settings.fallback, &ProfileFiles::default()).unwrap();
+    let policies = read_policies(&settings.policies, &settings.fallback, None, &ProfileFiles::default()).unwrap();
     let names: Vec<&str> = policies.policies().iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["adult-income", "credit-default"]);
     assert!(settings.without_effect().is_empty());
@@ -91,7 +92,27 @@ fn what_comes_later_is_read_and_named_as_without_effect() {
     let variables = [SERVERS, ("JIDOKA__REFERENCES", facts), ("JIDOKA__API__AUTH", "{ issuer: x }")];
     let settings = from_environment(&variables).unwrap();
     assert_eq!(settings.references[0].as_of.as_deref(), Some("updated_at"));
-    assert_eq!(settings.without_effect(), ["references", "api.auth"]);
+    assert_eq!(settings.without_effect(), ["api.auth"]);
+}
+
+#[test]
+fn references_are_topics_or_http_sources() {
+    let all = "[ { name: customers, topic: customer-facts, max_records: 5, max_age: 10s }, \
+                 { name: bureau, url: 'http://host/p/{subject_id}', deadline: 20ms, breaker: { failures: 2 }, cache: { ttl: 1s } } ]";
+    let settings = from_environment(&[SERVERS, ("JIDOKA__REFERENCES", all)]).unwrap();
+    let bounds = TableBounds { records: 5, bytes: 536_870_912 };
+    let topic = TopicReferenceBounds { topic: "customer-facts".to_owned(), bounds, max_age: SECOND * 10 };
+    let http = HttpReference {
+        url: "http://host/p/{subject_id}".to_owned(),
+        deadline: Duration::from_millis(20),
+        concurrency: 16,
+        breaker_failures: 2,
+        breaker_open_for: SECOND * 30,
+        cache_entries: 10_000,
+        cache_ttl: SECOND,
+    };
+    let sources: Vec<_> = settings.references.into_iter().map(|reference| reference.source).collect();
+    assert_eq!(sources, [ReferenceSource::Topic(topic), ReferenceSource::Http(http)]);
 }
 
 #[test]
@@ -272,6 +293,17 @@ const WRONG_FILES: &[(&str, &[&str])] = &[
         "KAFKA references: [{name: a, topic: t}, {name: a, topic: u}]",
         &["jidoka.yaml:2:42: references[1].name: another reference has the name `a` already"],
     ),
+    (
+        "KAFKA references: [{name: a}, {name: b, topic: t, url: u}, {name: c, url: 'http://h/x', max_age: 5s}, {name: d, topic: t, deadline: 1s}]",
+        &[
+            "jidoka.yaml:2:14: references[0]: says nothing about where the records are: give a `topic` or a `url`",
+            "jidoka.yaml:2:25: references[1]: has a `topic` and a `url`; make two references of it",
+            "jidoka.yaml:2:50: references[1].url: must begin with `http://` or `https://`, a host and a `/`, such as `http://bureau:8080/subjects/{subject_id}`",
+            "jidoka.yaml:2:69: references[2].url: must have `{subject_id}` once behind the host, where the subject's id belongs",
+            "jidoka.yaml:2:92: references[2].max_age: belongs to a reference with a `topic`",
+            "jidoka.yaml:2:127: references[3].deadline: belongs to a reference with a `url`",
+        ],
+    ),
 ];
 
 #[test]
@@ -451,7 +483,7 @@ fn files_that_cannot_be_read_are_one_problem() {
 fn a_folder_of_policies_is_read_as_a_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    let read = || read_policies(folder.path(), &FallbackReview::default(), &ProfileFiles::default());
+    let read = || read_policies(folder.path(), &FallbackReview::default(), None, &ProfileFiles::default());
     assert_eq!(read().unwrap().policies().len(), 0);
     let policy = |name: &str| {
         format!("policy: {name}\nmatch: {{model: {name}}}\ntriggers: [{{id: t, confidence: {{measure: margin, below: 0.1}}}}]")
@@ -466,7 +498,7 @@ fn a_folder_of_policies_is_read_as_a_whole_or_not_at_all() {
     file("d.yaml", "triggers: []");
     let found = sentences(read());
     assert_eq!(found.len(), 5, "{found:?}");
-    let missing = read_policies(&folder.path().join("none"), &FallbackReview::default(), &ProfileFiles::default());
+    let missing = read_policies(&folder.path().join("none"), &FallbackReview::default(), None, &ProfileFiles::default());
     assert!(sentences(missing)[0].ends_with("none: cannot be read: No such file or directory (os error 2)"));
 }
 
@@ -495,7 +527,19 @@ fn known_to_reader(section: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_table_and_the_reader_know_the_same_keys() {
-    let sections = ["", "topics", "sources[]", "references[]", "gate", "gate.batch", "gate.dedup", "gate.event", "fallback"];
+    let sections = [
+        "",
+        "topics",
+        "sources[]",
+        "references[]",
+        "references[].breaker",
+        "references[].cache",
+        "gate",
+        "gate.batch",
+        "gate.dedup",
+        "gate.event",
+        "fallback",
+    ];
     let more = [
         "verdicts",
         "verdicts.keys[]",

@@ -1,18 +1,22 @@
 //! Evaluating one event under its policy.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::{ControlView, Mode};
 use crate::decision::{
-    BuiltIn, ControlBasis, Decision, Outcome, Part, Rank, ResultKind, TriggerRef, TriggerResult, capacity, fairness, unusual,
+    BuiltIn, Consulted, ControlBasis, Decision, Outcome, Part, Rank, ResultKind, TriggerRef, TriggerResult, capacity, fairness,
+    unusual,
 };
 use crate::event::{Code, Event};
 use crate::identity::{DecisionId, Timestamp};
-use crate::policy::{Anomaly, Band, Limit, Missed, OnLate, Policy, Trigger, TriggerKind};
+use crate::policy::{Anomaly, Band, Contradiction, Limit, Missed, OnAbsent, OnLate, Policy, Trigger, TriggerKind};
+use crate::reference::{LOOKUP_LATE, NO_REFERENCE, REFERENCE_TOO_OLD, References, Trusted, TrustedRecord};
 use crate::signal::{PolicySignals, SignalsView};
 use crate::tallies::EventHash;
 use crate::trigger::anomaly::Unusual;
+use crate::trigger::contradiction::{self, Contradictions};
 use crate::trigger::{Measurement, Unmeasured, anomaly, confidence, rule, sample};
 
 /// Which decision it is, and when.
@@ -62,6 +66,8 @@ pub struct Signals<'a> {
     pub monitor: Option<&'a SignalsView>,
     /// Band of cases that no policy covers.
     pub fallback_band: Band,
+    /// What is trusted about subjects.
+    pub references: &'a dyn References,
 }
 
 /// Decides about `subject`. `meter` tells the time spent so far.
@@ -86,8 +92,8 @@ pub fn evaluate(
     let holds = match subject {
         Subject::Event { event, policy: Some(policy), .. } => {
             let said = signals.monitor.and_then(|monitor| monitor.of(&policy.name));
-            let spent = meter();
-            Run { policy, event, said, id: occasion.id, spent, must: built_in, would: Holds::No, decision }.triggers(meter)
+            let (spent, references) = (meter(), signals.references);
+            Run { policy, event, said, occasion, references, spent, must: built_in, would: Holds::No, decision }.triggers(meter)
         }
         _ => built_in,
     };
@@ -158,7 +164,8 @@ struct Run<'r> {
     event: &'r Event<'r>,
     /// What the monitor said of this policy.
     said: Option<&'r PolicySignals>,
-    id: DecisionId,
+    occasion: Occasion,
+    references: &'r dyn References,
     /// The meter after the trigger before.
     spent: Duration,
     /// Whether it is held whatever the reviewers' capacity.
@@ -197,6 +204,10 @@ impl Run<'_> {
                 TriggerKind::Anomaly(_) | TriggerKind::Fairness(_) if self.rules_only() => self.skip(rest),
                 TriggerKind::Anomaly(settings) => self.anomaly(rest, *settings, meter),
                 TriggerKind::Fairness(_) => self.fairness(rest, meter),
+                TriggerKind::Contradiction(rule) => {
+                    let measurement = self.contradiction(rest, rule);
+                    self.judge_metered(rest, measurement, meter(), &mut most_unsure);
+                }
                 TriggerKind::Sample(_) => sampled = true,
             }
             rest += 1;
@@ -322,13 +333,60 @@ impl Run<'_> {
         true
     }
 
+    /// Looks at what is trusted about the event's subject, and remembers the record for whoever writes about the decision.
+    fn contradiction(&mut self, place: usize, rule: &Contradiction) -> Measurement {
+        let Some(subject) = self.event.subject_id() else {
+            return Measurement::Error(Unmeasured::Because("subject_id is missing"));
+        };
+        // Triggers that ask the same reference about one event are told the same, whatever it learns meanwhile.
+        let asked = self.decision.consulted.iter().find(|consulted| self.asks(consulted.trigger, &rule.reference));
+        let trusted = match asked.map(|consulted| &consulted.record) {
+            Some(Some(record)) => Trusted::Record(Arc::clone(record)),
+            _ => self.references.look(&rule.reference, subject),
+        };
+        let (record, found, measurement) = match trusted {
+            Trusted::Record(record) => {
+                let (found, measurement) = self.compared(rule, &record);
+                (Some(record), found, measurement)
+            }
+            Trusted::NoRecord if rule.on_absent == OnAbsent::Hold => {
+                self.must = Holds::Yes;
+                (None, Contradictions::default(), Measurement::Error(Unmeasured::Because(NO_REFERENCE)))
+            }
+            Trusted::NoRecord => (None, Contradictions::default(), Measurement::Absent(NO_REFERENCE)),
+            Trusted::NotReady(why) => (None, Contradictions::default(), Measurement::Error(Unmeasured::Because(why))),
+            Trusted::Late => (None, Contradictions::default(), Measurement::Late(LOOKUP_LATE)),
+        };
+        self.decision.consulted.push(Consulted { trigger: place, record, found });
+        measurement
+    }
+
+    fn asks(&self, place: usize, reference: &str) -> bool {
+        matches!(&self.policy.triggers[place].kind, TriggerKind::Contradiction(rule) if rule.reference == reference)
+    }
+
+    fn compared(&self, rule: &Contradiction, record: &TrustedRecord) -> (Contradictions, Measurement) {
+        let age = record.as_of().map(|as_of| self.occasion.now.0.saturating_sub(as_of.0));
+        let is_too_old = |max: Duration| age.is_some_and(|age| i64::try_from(max.as_millis()).is_ok_and(|max| age > max));
+        if rule.max_age.is_some_and(is_too_old) {
+            return (Contradictions::default(), Measurement::Absent(REFERENCE_TOO_OLD));
+        }
+        let found = contradiction::measure(rule, self.event, record);
+        let measurement = match found.failed {
+            Some(why) if !found.is_hit() => Measurement::Error(why),
+            _ => Measurement::Found(found.is_hit()),
+        };
+        (found, measurement)
+    }
+
     /// Draws from what would be `released`.
     fn draw(&mut self, released: bool, meter: &mut dyn FnMut() -> Duration) {
         let released = released && self.must == Holds::No;
         let policy = self.policy;
         for (place, trigger) in policy.triggers.iter().enumerate() {
             let TriggerKind::Sample(rate) = trigger.kind else { continue };
-            let measurement = if released { sample::measure(rate, &trigger.id, self.id) } else { Measurement::Found(false) };
+            let measurement =
+                if released { sample::measure(rate, &trigger.id, self.occasion.id) } else { Measurement::Found(false) };
             self.judge_metered(place, measurement, meter(), &mut None);
         }
     }
@@ -361,11 +419,19 @@ impl Run<'_> {
                 error = Some(why);
                 ResultKind::Error
             }
+            Measurement::Late(why) => {
+                error = Some(Unmeasured::Because(why));
+                ResultKind::Timeout
+            }
+            Measurement::Absent(why) => {
+                error = Some(Unmeasured::Because(why));
+                ResultKind::Miss
+            }
+            Measurement::NothingMeasured => ResultKind::Miss,
             Measurement::Found(false) => {
                 self.decision.missed.push(index);
                 return None;
             }
-            Measurement::NothingMeasured => ResultKind::Miss,
             Measurement::Found(true) => {
                 self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
                 ResultKind::Hit
@@ -379,8 +445,8 @@ impl Run<'_> {
                 if hit { ResultKind::Hit } else { ResultKind::Miss }
             }
         };
-        if error.is_some() {
-            self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
+        if matches!(result, ResultKind::Error | ResultKind::Timeout) {
+            self.decision.priority.parts.push(Part::new(trigger_ref, trigger.failed_risk(), 1.0));
         }
         if holding(trigger, result) == Holds::Yes {
             let sampled = matches!(trigger.kind, TriggerKind::Sample(_));
@@ -390,7 +456,7 @@ impl Run<'_> {
         let limit = match &trigger.kind {
             TriggerKind::Confidence(limits) => Some(limit(limits.limit)),
             TriggerKind::Anomaly(anomaly) => Some(anomaly.alpha),
-            TriggerKind::Rule(_) | TriggerKind::Fairness(_) | TriggerKind::Sample(_) => None,
+            TriggerKind::Rule(_) | TriggerKind::Fairness(_) | TriggerKind::Contradiction(_) | TriggerKind::Sample(_) => None,
         };
         self.decision.results.push(TriggerResult { value, limit, error, ..TriggerResult::plain(trigger_ref, result) });
         Some(self.decision.results.len() - 1)

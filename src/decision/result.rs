@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::decision::BuiltIn;
 use crate::policy::{Limit, Measure, Policy, Trigger, TriggerKind};
+use crate::reference::LOOKUP_LATE;
 use crate::trigger::Unmeasured;
 
 /// Whose result it is.
@@ -76,7 +77,7 @@ pub struct TriggerResult {
     pub value: Option<f64>,
     /// What it was compared with.
     pub limit: Option<f64>,
-    /// Why it could not be measured.
+    /// Why it could not be measured; of a miss, why there was nothing to measure.
     pub error: Option<Unmeasured>,
     /// What was found, where that is more than the other members say.
     pub told: Told,
@@ -157,6 +158,9 @@ impl TriggerResult {
         match (error, self.trigger.of(policy).map(|trigger| &trigger.kind)) {
             (Unmeasured::Because(why), _) => why,
             (Unmeasured::Expression(failure), Some(TriggerKind::Rule(rule))) => rule.reason(failure),
+            (Unmeasured::Expression(failure), Some(TriggerKind::Contradiction(rule))) => {
+                rule.when.as_ref().map_or("its condition failed", |condition| condition.reason(failure))
+            }
             (Unmeasured::Expression(_), _) => "its expression failed",
         }
     }
@@ -191,6 +195,9 @@ impl TriggerResult {
             (ResultKind::Error, _) => {
                 write!(out, "Could not be checked: {}.", self.error.map_or("unknown", |error| self.said(error, policy)))
             }
+            (ResultKind::Timeout, TriggerKind::Contradiction(_)) if self.error == Some(Unmeasured::Because(LOOKUP_LATE)) => {
+                out.write_str("Could not be checked: the trusted record did not come in time.")
+            }
             (ResultKind::Timeout, _) => write!(out, "Could not be checked within {:?}.", trigger.budget),
             (_, TriggerKind::Confidence(confidence)) => {
                 let relation = match confidence.limit {
@@ -204,13 +211,19 @@ impl TriggerResult {
             (_, TriggerKind::Fairness(_)) => {
                 out.write_str(told.unwrap_or("An incident about the subject's group is open, and the prediction is adverse."))
             }
+            (_, TriggerKind::Contradiction(rule)) => write!(out, "Contradicts the trusted record in `{}`.", rule.reference),
             (_, TriggerKind::Rule(rule)) => write!(out, "The rule `{}` applies.", shortened(rule.text())),
             (_, TriggerKind::Sample(_)) => {
                 out.write_str("Drawn for a quality review: nothing was found, and it would have been released.")
             }
         };
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
-        if let Some(reason) = &trigger.reason {
+        self.reason_after(policy, out);
+    }
+
+    /// Appends the reason in the author's words, where there is one.
+    pub(super) fn reason_after(&self, policy: Option<&Policy>, out: &mut String) {
+        if let Some(reason) = self.trigger.of(policy).and_then(|trigger| trigger.reason.as_ref()) {
             out.push(' ');
             out.push_str(reason);
         }

@@ -10,6 +10,7 @@ use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind, told_bytes
 use crate::event::Code;
 use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger, TriggerKind};
 use crate::telemetry::metrics::Metrics;
+use crate::trigger::contradiction::SHOWN_BYTES_MAX;
 
 /// Policies in force. Made outside the gates' threads, so that a turn in which new ones come takes no longer.
 pub struct Rules {
@@ -112,6 +113,11 @@ fn own_bytes(policy: &Policy) -> usize {
         TriggerKind::Rule(rule) => 6 * rule.reason_bytes_max().max(RULE_SHOWN_BYTES),
         TriggerKind::Anomaly(_) => 6 * policy.trained.as_ref().map_or(0, |trained| told_bytes_max(trained.profile())),
         TriggerKind::Fairness(_) => 6 * INCIDENT_BYTES,
+        TriggerKind::Contradiction(rule) => {
+            let of_when = rule.when.as_ref().map_or(0, |when| 6 * when.reason_bytes_max().max(RULE_SHOWN_BYTES));
+            let of_fields = rule.compare.iter().map(|comparison| SHOWN_BYTES_MAX + 6 * comparison.name.len()).sum::<usize>();
+            of_when + of_fields + 6 * rule.reference.len()
+        }
         TriggerKind::Confidence(_) | TriggerKind::Sample(_) => 0,
     };
     let of_trigger = |trigger: &Trigger| {

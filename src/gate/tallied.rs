@@ -1,6 +1,6 @@
 //! What the monitor needs of this turn's decisions, gathered by policy and input partition, and written before the commit.
 
-use crate::decision::{Decision, Outcome};
+use crate::decision::Outcome;
 use crate::gate::judge::Verdict;
 use crate::gate::rules::Rules;
 use crate::policy::{Policy, TriggerKind};
@@ -19,8 +19,7 @@ pub(super) struct Tallied {
     groups: Vec<Group>,
     /// How many of them this turn has; the others wait to be used again.
     used: usize,
-    levels: Vec<u8>,
-    bins: Vec<u8>,
+    codes: Codes,
     value: Vec<u8>,
 }
 
@@ -53,38 +52,14 @@ impl Tallied {
         (rules, topic): (&Rules, &str),
         outbox: &mut dyn Outbox,
     ) -> Result<(), Fault> {
-        let (Some(policy), Some(event)) = (verdict.policy, verdict.readable()) else { return Ok(()) };
-        let Some(trained) = &policy.trained else { return Ok(()) };
-        self.levels.clear();
-        self.bins.clear();
-        trained.code_levels(event, &mut self.levels);
-        trained.code_measures(event, &mut self.bins);
-        let place = self.group(at, policy);
-        let Some(tally) = tally(policy, verdict.decision, (&self.levels, &self.bins)) else { return Ok(()) };
+        let Some(policy) = verdict.policy.filter(|policy| policy.trained.is_some()) else { return Ok(()) };
+        let Some(tally) = self.codes.tally(verdict) else { return Ok(()) };
+        let place = group(&mut self.groups, &mut self.used, at, policy);
         self.groups[place].writer.add(&tally);
         if self.groups[place].writer.bytes() < RECORD_BYTES.min(outbox.record_bytes_max() / 2) {
             return Ok(());
         }
         self.write(place, at.source.0, (rules, topic), outbox)
-    }
-
-    fn group(&mut self, at: At<'_>, policy: &Policy) -> usize {
-        let partition = (at.source.1, at.partition);
-        let known =
-            self.groups[..self.used].iter().position(|group| group.policy == policy.place && group.partition == partition);
-        let place = known.unwrap_or_else(|| {
-            if self.used == self.groups.len() {
-                self.groups.push(Group::default());
-            }
-            self.used += 1;
-            let group = &mut self.groups[self.used - 1];
-            (group.policy, group.partition) = (policy.place, partition);
-            self.used - 1
-        });
-        if self.groups[place].writer.events() == 0 {
-            self.groups[place].first_offset = at.offset;
-        }
-        place
     }
 
     /// Writes what was gathered. `source` tells the name of the input at a place.
@@ -142,19 +117,53 @@ impl Tallied {
     }
 }
 
-fn tally<'a>(policy: &Policy, decision: &Decision, (levels, bins): (&'a [u8], &'a [u8])) -> Option<EventTally<'a>> {
-    let rank = decision.rank?;
-    let flagged = decision.results.iter().any(|result| result.is_hit_of(policy, |kind| matches!(kind, TriggerKind::Anomaly(_))));
-    Some(EventTally {
-        event: decision.event?,
-        vector: decision.anomaly.map_or(0, |anomaly| anomaly.vector),
-        held: decision.outcome == Outcome::Held && !decision.mandatory,
-        mandatory: decision.mandatory,
-        flagged,
-        favourable: decision.favourable,
-        score: decision.anomaly.map(|anomaly| anomaly.score),
-        priority: rank.priority,
-        levels,
-        bins,
-    })
+/// The place of the group that a decision belongs to.
+fn group(groups: &mut Vec<Group>, used: &mut usize, at: At<'_>, policy: &Policy) -> usize {
+    let partition = (at.source.1, at.partition);
+    let known = groups[..*used].iter().position(|group| group.policy == policy.place && group.partition == partition);
+    let place = known.unwrap_or_else(|| {
+        if *used == groups.len() {
+            groups.push(Group::default());
+        }
+        *used += 1;
+        let group = &mut groups[*used - 1];
+        (group.policy, group.partition) = (policy.place, partition);
+        *used - 1
+    });
+    if groups[place].writer.events() == 0 {
+        groups[place].first_offset = at.offset;
+    }
+    place
+}
+
+/// The codes of one event's levels and measures. Its buffers are used again.
+#[derive(Debug, Default)]
+pub struct Codes {
+    levels: Vec<u8>,
+    bins: Vec<u8>,
+}
+
+impl Codes {
+    /// What the monitor needs of a decision; none where its policy has no profile, or it is about no event.
+    pub fn tally(&mut self, verdict: &Verdict<'_>) -> Option<EventTally<'_>> {
+        let (policy, event, decision) = (verdict.policy?, verdict.readable()?, verdict.decision);
+        let (trained, rank) = (policy.trained.as_ref()?, decision.rank?);
+        self.levels.clear();
+        self.bins.clear();
+        trained.code_levels(event, &mut self.levels);
+        trained.code_measures(event, &mut self.bins);
+        let is_anomaly = |kind: &TriggerKind| matches!(kind, TriggerKind::Anomaly(_));
+        Some(EventTally {
+            event: decision.event?,
+            vector: decision.anomaly.map_or(0, |anomaly| anomaly.vector),
+            held: decision.outcome == Outcome::Held && !decision.mandatory,
+            mandatory: decision.mandatory,
+            flagged: decision.results.iter().any(|result| result.is_hit_of(policy, is_anomaly)),
+            favourable: decision.favourable,
+            score: decision.anomaly.map(|anomaly| anomaly.score),
+            priority: rank.priority,
+            levels: &self.levels,
+            bins: &self.bins,
+        })
+    }
 }

@@ -1,6 +1,7 @@
 //! The gate between records and records: a fake outbox, no Kafka.
 
 mod allocation;
+mod lookups;
 mod rules_in_force;
 mod statistics;
 
@@ -39,6 +40,8 @@ fn rules(policy: &str) -> Rules {
 fn settings() -> GateSettings {
     let name = |name: &str| name.to_owned();
     GateSettings {
+        references: Arc::new(crate::reference::NoReferences),
+        lookups: Vec::new(),
         sources: vec![Source { name: name("inference"), topic: name("in"), format: Format::Native, start: Start::Earliest }],
         topics: OutputTopics {
             audit: name("audit"),

@@ -6,6 +6,7 @@
 //! refused by name: a policy that asks for a check which is not made must not look as if it were.
 
 mod candidate;
+mod contradiction;
 pub mod expression;
 mod read;
 mod review;
@@ -14,11 +15,15 @@ mod trained;
 mod trigger;
 
 pub use candidate::Candidate;
-pub use expression::{Expression, Failure, Mistake};
+pub use contradiction::{
+    ABS_TOL, Aliases, COMPARISONS_MAX, Comparison, ComparisonKind, Contradiction, EventField, OnAbsent, REL_TOL,
+};
+pub use expression::{Expression, Failure, Mistake, World};
 pub use review::{Band, BandLimits, FallbackReview, GroupRule, ReviewRules, Sight};
 pub use trained::{Profiles, Trained};
 pub use trigger::{Anomaly, Confidence, Fairness, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +33,17 @@ use crate::identity::{DecisionId, Hash};
 
 /// So many policies may be active at once.
 pub const MAX_POLICIES: usize = 256;
+
+/// What is known around policies when they are read.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// What policies may leave open about who reviews.
+    pub fallback: &'a FallbackReview,
+    /// The names of the references, where they are known: a policy that names another is refused.
+    pub references: Option<&'a [&'a str]>,
+    /// Where training profiles come from.
+    pub profiles: Profiles<'a>,
+}
 
 /// One policy file.
 #[derive(Clone, PartialEq, Debug)]
@@ -126,18 +142,15 @@ impl PolicySet {
     /// # Errors
     /// Everything that is wrong in any of the files, and policies that have the same name or match equally.
     pub fn read(files: &[(String, String)], fallback: &FallbackReview) -> Result<Self, Vec<Problem>> {
-        Self::read_with(files, fallback, Profiles::None)
+        Self::read_with(files, Around { fallback, references: None, profiles: Profiles::None })
     }
 
-    /// [`PolicySet::read`], with the training profiles that the policies name.
+    /// [`PolicySet::read`] with what is known around it.
     ///
     /// # Errors
-    /// As there; a profile that cannot be read, is damaged, or does not fit its policy is a mistake, too.
-    pub fn read_with(
-        files: &[(String, String)],
-        fallback: &FallbackReview,
-        profiles: Profiles<'_>,
-    ) -> Result<Self, Vec<Problem>> {
+    /// As there. A policy that names an unknown reference is a mistake, too, and so is a training profile that cannot be read,
+    /// is damaged, or does not fit its policy.
+    pub fn read_with(files: &[(String, String)], around: Around<'_>) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
         if let Some((file, _)) = files.get(MAX_POLICIES) {
             problems.add(Problem::new(&Place::whole(file), "", format!("at most {MAX_POLICIES} policies can be active at once")));
@@ -148,7 +161,7 @@ impl PolicySet {
             match parse(file, text) {
                 Err(found) => problems.extend(found),
                 Ok(document) => {
-                    let known = read::Known { text, fallback, profiles, earlier: &read };
+                    let known = read::Known { text, around, earlier: &read };
                     let reader = |root: &Map<'_>| read::policy(root, &known, &mut plan);
                     let policy = Map::of_document(&document, &problems, reader);
                     read.push((file, policy));
@@ -189,6 +202,23 @@ impl PolicySet {
     #[must_use]
     pub fn matching(&self, source: &str, model: &str, model_version: Option<&str>) -> Option<&Policy> {
         self.policies[..self.matching].iter().find(|policy| policy.matches.fits(source, model, model_version))
+    }
+
+    /// The candidate of `policy`, a matching one of this set, where it has one.
+    #[must_use]
+    pub fn candidate(&self, policy: &Policy) -> Option<&Policy> {
+        self.candidates.get(policy.place).copied().flatten().map(|place| &self.policies[place])
+    }
+
+    /// The names of the references that the policies compare with, each once.
+    #[must_use]
+    pub fn references(&self) -> BTreeSet<&str> {
+        let triggers = self.policies.iter().flat_map(|policy| &policy.triggers);
+        let of = triggers.filter_map(|trigger| match &trigger.kind {
+            TriggerKind::Contradiction(rule) => Some(rule.reference.as_str()),
+            _ => None,
+        });
+        of.collect()
     }
 
     /// All policies, in the order of their places.

@@ -1,13 +1,14 @@
 //! From the document to the policy.
 
 mod condition;
+mod contradiction;
 mod profile;
 mod review;
 mod triggers;
 
 use std::time::Duration;
 
-use super::{Candidate, Expression, FallbackReview, Match, OnLate, Policy, Profiles};
+use super::{Around, Candidate, Expression, Match, OnLate, Policy};
 use crate::document::{Field, Map, YEAR};
 use crate::event::Plan;
 
@@ -21,17 +22,15 @@ const RESERVED_NAMES: [&str; 2] = ["none", "global"];
 pub(super) struct Known<'k> {
     /// The file's text.
     pub text: &'k str,
-    /// What the policy may leave open about who reviews.
-    pub fallback: &'k FallbackReview,
-    /// Where profiles come from.
-    pub profiles: Profiles<'k>,
+    /// What is known around it.
+    pub around: Around<'k>,
     /// The policies of the other files, with which it must not clash.
     pub earlier: &'k [(&'k str, Policy)],
 }
 
 /// Reads the policy at `root`. What its expressions read is added to `plan`.
 pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Policy {
-    let (fallback, earlier) = (known.fallback, known.earlier);
+    let (fallback, earlier) = (known.around.fallback, known.earlier);
     let profile_field = root.key("profile");
     let found = profile::read(&profile_field, known, plan);
     let max_age = root.key("max_age").duration(Duration::from_millis(1)..=YEAR * 10);
@@ -39,7 +38,8 @@ pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Poli
     let name = name(&root.required("policy"), earlier);
     let adverse = adverse(&root.key("adverse"), plan);
     let profiled = found.at_hand();
-    let triggers = triggers::read(&root.required("triggers"), &triggers::Ground { profiled, adverse: adverse.is_some() }, plan);
+    let ground = triggers::Ground { profiled, adverse: adverse.is_some(), references: known.around.references };
+    let triggers = triggers::read(&root.required("triggers"), &ground, plan);
     let (review, capacity) = root.section("review", |map| (review::read(map, fallback, plan), review::capacity(map, profiled)));
     let policy = Policy {
         name,
@@ -56,7 +56,7 @@ pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Poli
         on_late: on_late(&root.key("on_late"), max_age),
         max_age,
     };
-    profile::check(&policy, &profile_field, known.profiles);
+    profile::check(&policy, &profile_field, known.around.profiles);
     policy
 }
 

@@ -177,7 +177,7 @@ const BELOW: &str =
 const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     ("{id: t, confidence: {measure: margin, below: 1}}", &[]),
     ("t", &["5: T: expected a map, found `t`"]),
-    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness` or `sample`"]),
+    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness`, `contradiction` or `sample`"]),
     ("{confidence: {measure: margin, below: 0.5}}", &["5: T.id: this key is required"]),
     (
         "{id: Low_1, confidence: {measure: margin, below: 0.5}}",
@@ -190,7 +190,7 @@ const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     (
         "{id: t, confidense: {measure: margin, below: 0.5}}",
         &[
-            "5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness` or `sample`",
+            "5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness`, `contradiction` or `sample`",
             "13: T.confidense: unknown key; did you mean `confidence`?",
         ],
     ),
@@ -224,7 +224,49 @@ const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     ),
     (
         "{id: t, contradiction: {}}",
-        &["13: T.contradiction: trigger kind `contradiction` is not supported yet: it arrives with reference topics"],
+        &[
+            "28: T.contradiction.reference: this key is required",
+            "28: T.contradiction: says nothing to look for: name fields in `compare`, such as `[ age ]`, or a condition in `when`",
+        ],
+    ),
+    ("{id: t, contradiction: {reference: r, compare: [age, protected.sex, {field: amount, trusted: limit, rel_tol: 0}], on_absent: hold}}", &[]),
+    ("{id: t, contradiction: {reference: r, when: amount > reference.limit, max_age: 90d}}", &[]),
+    (
+        "{id: t, contradiction: {reference: r, compare: []}}",
+        &["52: T.contradiction.compare: must not be empty"],
+    ),
+    (
+        "{id: t, contradiction: {reference: r, compare: [features., {trusted: x}], max_age: 1ms, on_absent: drop}}",
+        &[
+            "53: T.contradiction.compare[0]: name the member that is meant, such as `features.age`",
+            "64: T.contradiction.compare[1].field: this key is required",
+            "88: T.contradiction.max_age: expected a duration from 1s to 100y, found 1ms",
+            "104: T.contradiction.on_absent: expected one of `skip`, `hold`, found `drop`",
+        ],
+    ),
+    (
+        "{id: t, contradiction: {reference: r, compare: [{field: a, kind: text, abs_tol: 2}, {field: b, kind: date, rel_tol: 0.1}, {field: c, kind: number, aliases: {x: y}}]}}",
+        &[
+            "85: T.contradiction.compare[0].abs_tol: texts are the same or not: the tolerance belongs to numbers and dates",
+            "121: T.contradiction.compare[1].rel_tol: dates have no share: give `abs_tol`, in days",
+            "161: T.contradiction.compare[2].aliases: only texts have aliases",
+        ],
+    ),
+    (
+        "{id: t, contradiction: {reference: r, compare: [{field: a, aliases: {X: y, ' x': z}}]}}",
+        &["73: T.contradiction.compare[0].aliases: ` x` stands for two texts: case, width and spaces around it do not tell it from another"],
+    ),
+    (
+        "{id: t, contradiction: {reference: r, when: true}}",
+        &["49: T.contradiction.when: holds for every event and record, so every decision would wait for a person"],
+    ),
+    (
+        "{id: t, contradiction: {reference: r, when: reference > 5}}",
+        &["49: T.contradiction.when: `reference` is not a single value: name the member that is meant, such as `reference.age`"],
+    ),
+    (
+        "{id: t, rule: amount > reference.limit}",
+        &["28: T.rule: the trusted record `reference` is known only in the `when` of a contradiction trigger"],
     ),
     ("{id: t, confidence: {below: 0.5}}", &["25: T.confidence.measure: this key is required"]),
     (
@@ -278,6 +320,28 @@ fn a_wrong_trigger_is_told_what_is_wrong() {
     for (trigger, expected) in WRONG_TRIGGERS {
         assert_eq!(trigger_problems(trigger), *expected, "{trigger}");
     }
+}
+
+#[test]
+fn a_reference_that_is_not_configured_is_refused() {
+    let text = "policy: a\ntriggers:\n  - {id: t, contradiction: {reference: custmers, compare: [age]}}\n";
+    let file = [("p.yaml".to_owned(), text.to_owned())];
+    let told = |references: Option<&[&str]>| {
+        let fallback = FallbackReview::default();
+        problems_of(PolicySet::read_with(&file, Around { fallback: &fallback, references, profiles: Profiles::None }))
+    };
+    assert_eq!(
+        told(Some(&["bureau", "customers"])),
+        ["p.yaml:3:40: triggers[0].contradiction.reference: there is no reference `custmers`; did you mean `customers`?"]
+    );
+    assert_eq!(
+        told(Some(&[])),
+        ["p.yaml:3:40: triggers[0].contradiction.reference: there is no reference `custmers`: the configuration has none under \
+         `references`"]
+    );
+    assert_eq!(told(Some(&["custmers"])), [""; 0]);
+    let set = read(text).expect("names that nobody knows are not looked at");
+    assert_eq!(set.references().into_iter().collect::<Vec<_>>(), ["custmers"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::contradiction::Contradiction;
 use super::expression::Expression;
 use crate::event::Slot;
 
@@ -33,7 +34,7 @@ impl Trigger {
     pub fn weight(&self) -> f64 {
         match self.kind {
             TriggerKind::Confidence(_) | TriggerKind::Anomaly(_) | TriggerKind::Fairness(_) => self.severity.unwrap_or(1.0),
-            TriggerKind::Rule(_) | TriggerKind::Sample(_) => 1.0,
+            TriggerKind::Rule(_) | TriggerKind::Contradiction(_) | TriggerKind::Sample(_) => 1.0,
         }
     }
 
@@ -43,10 +44,17 @@ impl Trigger {
         matches!(self.kind, TriggerKind::Rule(_))
     }
 
-    /// The risk that a hit which measures none, or a failed or late check, stands for in the score: its severity, 0.5
-    /// where the policy gives none.
+    /// The risk that a hit which measures none stands for in the score: its severity; where the policy gives none 0.9 of a
+    /// contradiction (`triggers.md`, section 3) and 0.5 of the others.
     #[must_use]
     pub fn plain_risk(&self) -> f64 {
+        let usual = if matches!(self.kind, TriggerKind::Contradiction(_)) { 0.9 } else { 0.5 };
+        self.severity.unwrap_or(usual)
+    }
+
+    /// The risk that a failed or late check stands for in the score: its severity, 0.5 where the policy gives none.
+    #[must_use]
+    pub fn failed_risk(&self) -> f64 {
         self.severity.unwrap_or(0.5)
     }
 }
@@ -62,6 +70,8 @@ pub enum TriggerKind {
     Anomaly(Anomaly),
     /// The decision is adverse, and favourable ones have become rare in the subject's group.
     Fairness(Fairness),
+    /// The event says other than what is trusted about its subject.
+    Contradiction(Box<Contradiction>),
     /// The decision was drawn for a quality review, of those that would be released.
     Sample(Sample),
 }
@@ -75,6 +85,7 @@ impl TriggerKind {
             Self::Confidence(_) => "confidence",
             Self::Anomaly(_) => "anomaly",
             Self::Fairness(_) => "fairness",
+            Self::Contradiction(_) => "contradiction",
             Self::Sample(_) => "sample",
         }
     }
@@ -84,7 +95,7 @@ impl TriggerKind {
     pub const fn default_budget(&self) -> Duration {
         match self {
             Self::Rule(_) | Self::Sample(_) => Duration::from_millis(50),
-            Self::Confidence(_) | Self::Fairness(_) => Duration::from_millis(100),
+            Self::Confidence(_) | Self::Fairness(_) | Self::Contradiction(_) => Duration::from_millis(100),
             Self::Anomaly(_) => Duration::from_millis(500),
         }
     }

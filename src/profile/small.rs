@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::event::Plain;
 use crate::identity::Hash;
-use crate::policy::{FallbackReview, PolicySet, Profiles};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 use crate::profile::{Baseline, BaselineBuilder, Columns, FirstPass, Judged, Kind, Measured, Profile, Provenance, SecondPass};
 use crate::trigger::anomaly;
 
@@ -53,10 +53,16 @@ pub(crate) fn baseline() -> Baseline {
     count.finish()
 }
 
+/// Nothing but where profiles come from.
+pub(crate) fn around(profiles: Profiles<'_>) -> Around<'_> {
+    static FALLBACK: std::sync::LazyLock<FallbackReview> = std::sync::LazyLock::new(FallbackReview::default);
+    Around { fallback: &FALLBACK, references: None, profiles }
+}
+
 /// The bytes of a profile that was built for the policy in `text`, whose calibration had these priorities.
 pub(crate) fn built_for(text: &str, priorities: Vec<f32>) -> Vec<u8> {
     let files = [("p.yaml".to_owned(), text.to_owned())];
-    let set = PolicySet::read_with(&files, &FallbackReview::default(), Profiles::Unbuilt).expect("a sound policy");
+    let set = PolicySet::read_with(&files, around(Profiles::Unbuilt)).expect("a sound policy");
     let scoring: Option<Hash> = set.policies().first().map(crate::policy::Policy::scoring_hash);
     let judged = Judged { priorities, confidences: Vec::new(), baseline: Some(baseline()), scoring };
     let mut bytes = Vec::new();
@@ -69,6 +75,5 @@ pub(crate) fn policies(text: &str, priorities: Vec<f32>) -> PolicySet {
     let bytes = built_for(text, priorities);
     let open = |_: &str, _: &str| Ok(bytes.clone());
     let files = [("p.yaml".to_owned(), text.to_owned())];
-    PolicySet::read_with(&files, &FallbackReview::default(), Profiles::Files(&open))
-        .unwrap_or_else(|problems| panic!("{problems:?}"))
+    PolicySet::read_with(&files, around(Profiles::Files(&open))).unwrap_or_else(|problems| panic!("{problems:?}"))
 }

@@ -24,6 +24,7 @@ pub mod player;
 pub mod processor;
 pub mod range_reader;
 pub mod record;
+pub mod reference;
 pub mod topics;
 pub mod transaction;
 mod unclaimed;

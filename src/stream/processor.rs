@@ -66,6 +66,10 @@ pub trait Processor {
         None
     }
 
+    /// A batch was polled, and these are its records: begins, and waits a bounded time for, what must be asked elsewhere about
+    /// them. Called before their transaction begins; a record that was not among them may be handled as well.
+    fn foresee(&mut self, _records: &mut dyn Iterator<Item = Incoming<'_>>) {}
+
     /// Whether there is something to write though no record came: a partition's first record, later a deadline.
     fn wants_turn(&self) -> bool;
 

@@ -405,6 +405,7 @@ impl<'s> Session<'s> {
     }
 
     fn transact(&mut self, batch: &Batch<'s>) -> Result<(), Fault> {
+        self.processor.foresee(&mut batch.messages().iter().map(Incoming::of));
         let missing = || Fault::rebuild("other", "a turn began before the producer was made".to_owned());
         let mut transaction = self.producer.as_mut().ok_or_else(missing)?.begin()?;
         for message in batch.messages() {

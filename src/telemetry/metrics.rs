@@ -59,6 +59,12 @@ described! {
     RELOAD_REFUSED "jidoka_reload_refused" ["what"] "1 while the files of policies or schemas are refused as they are now, and older ones are in force.";
     BOUND_HITS "jidoka_bound_hits_total" ["bound"] "Times that a configured bound took effect.";
     CONTROL_AGE "jidoka_control_age_seconds" [] "Since control and signals were last known to be read to their end.";
+    REFERENCE_RECORDS "jidoka_reference_records" ["reference"] "Subjects of which a topic of trusted facts has a record.";
+    REFERENCE_BYTES "jidoka_reference_bytes" ["reference"] "Memory that the records of a topic of trusted facts take.";
+    REFERENCE_AGE "jidoka_reference_age_seconds" ["reference"] "Since a topic of trusted facts was last known to be read to its end; infinite while it was not, or has more than its bounds allow.";
+    REFERENCE_UNDECODABLE "jidoka_reference_undecodable" ["reference"] "Subjects whose newest trusted record cannot be read.";
+    LOOKUPS "jidoka_lookups_total" ["reference", "result"] "Questions to an HTTP source of trusted facts by how they ended: found, absent, cached, late, failed, or refused because it failed too often.";
+    BREAKER_OPEN "jidoka_lookup_breaker_open" ["reference"] "1 while an HTTP source of trusted facts failed too often and is not asked.";
     OPEN_CASES "jidoka_open_cases" ["policy", "band", "state"] "Open cases of the lanes that this process owns.";
     OLDEST_PENDING "jidoka_oldest_pending_seconds" ["policy", "band"] "Since the oldest case that nobody has claimed was opened; 0 where there is none.";
     TIME_TO_CLAIM "jidoka_time_to_claim_seconds" ["band"] "Opening of a case to each claim of it.";
@@ -192,6 +198,18 @@ pub struct Metrics {
     pub bound_hits: IntCounterVec,
     /// [`CONTROL_AGE`].
     pub control_age: Gauge,
+    /// [`REFERENCE_RECORDS`].
+    pub reference_records: IntGaugeVec,
+    /// [`REFERENCE_BYTES`].
+    pub reference_bytes: IntGaugeVec,
+    /// [`REFERENCE_AGE`].
+    pub reference_age: GaugeVec,
+    /// [`REFERENCE_UNDECODABLE`].
+    pub reference_undecodable: IntGaugeVec,
+    /// [`LOOKUPS`].
+    pub lookups: IntCounterVec,
+    /// [`BREAKER_OPEN`].
+    pub breaker_open: IntGaugeVec,
     /// [`OPEN_CASES`].
     pub open_cases: IntGaugeVec,
     /// [`OLDEST_PENDING`].
@@ -252,6 +270,12 @@ impl Metrics {
             reload_refused,
             bound_hits: made.counters(BOUND_HITS),
             control_age: made.registered(Gauge::with_opts(opts(CONTROL_AGE))),
+            reference_records: made.gauges(REFERENCE_RECORDS),
+            reference_bytes: made.gauges(REFERENCE_BYTES),
+            reference_age: made.registered(GaugeVec::new(opts(REFERENCE_AGE), REFERENCE_AGE.labels)),
+            reference_undecodable: made.gauges(REFERENCE_UNDECODABLE),
+            lookups: made.counters(LOOKUPS),
+            breaker_open: made.gauges(BREAKER_OPEN),
             open_cases: made.gauges(OPEN_CASES),
             oldest_pending: made.registered(GaugeVec::new(opts(OLDEST_PENDING), OLDEST_PENDING.labels)),
             time_to_claim: made.histograms(TIME_TO_CLAIM, WAIT_BUCKETS),

@@ -27,6 +27,7 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
         client: client(cluster.bootstrap()),
         layout: TopicLayout { prefix, replication: 1, ..TopicLayout::default() },
         sources: vec![source],
+        references: Vec::new(),
         bootstrap: cluster.bootstrap().to_owned(),
         config_path: "jidoka.yaml".to_owned(),
     }

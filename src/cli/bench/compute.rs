@@ -17,6 +17,7 @@ use crate::gate::window::{DedupWindow, Sighting};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
 use crate::identity::{LanePrefix, Timestamp};
 use crate::policy::{FallbackReview, PolicySet};
+use crate::reference::NoReferences;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
 use crate::stream::processor::Processor;
@@ -122,8 +123,9 @@ impl Side {
         let origin = Origin { source: "bench", partition: 0, prefix: LanePrefix::of("bench", 0) };
         let mut window = DedupWindow::new(1_000);
         let control = ControlView::default();
+        let band = FallbackReview::default().band;
         let signals =
-            crate::decision::Signals { control: Some(&control), monitor: None, fallback_band: FallbackReview::default().band };
+            crate::decision::Signals { control: Some(&control), monitor: None, fallback_band: band, references: &NoReferences };
         let began = Instant::now();
         for (number, value) in values.iter().cycle().take(EVENTS).enumerate() {
             let offset = i64::try_from(number).unwrap_or(i64::MAX);
@@ -150,6 +152,8 @@ impl Handing {
         let rules = Rules::new(read(&[policy.to_owned()])?, &fallback, &metrics);
         let name = |name: &str| name.to_owned();
         let settings = GateSettings {
+            references: Arc::new(NoReferences),
+            lookups: Vec::new(),
             sources: vec![Source { name: name("bench"), topic: name("in"), format: Format::Native, start: Start::Earliest }],
             topics: OutputTopics {
                 audit: name("audit"),

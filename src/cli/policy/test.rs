@@ -2,23 +2,28 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{in_a_line, read_set, reason_text, reasons_json, sources};
 use crate::cli::lines::{Input, Lines};
+use crate::cli::reference;
 use crate::cli::report_problems;
 use crate::cli::terminal::{Exit, FAINT, GOOD, Output, WRONG, fail, paint, say};
 use crate::config::policy_files;
 use crate::gate::judge::Judged;
 use crate::policy::{Band, PolicySet};
+use crate::reference::Tables;
 use crate::replay::{Failure, FileRecords, Fixture, Log, Mistake, Reason, Replay, Terms, Tried};
 
 /// Where fixtures are looked for besides the folder itself.
 const FOLDERS: [&str; 2] = ["fixtures", "tests"];
 const EVENTS: [&str; 2] = [".events.jsonl", ".events.jsonl.gz"];
 const EXPECTED: [&str; 2] = [".expected.jsonl", ".expected.jsonl.gz"];
+/// What trusted records of a fixture are called, after the name of their reference.
+const REFERENCE: [&str; 2] = [".reference.csv", ".reference.csv.gz"];
 /// A longer file of expectations is none.
 const EXPECTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The source of events whose fixture and policies name none.
@@ -29,6 +34,8 @@ const SOURCE: &str = "fixture";
   NAME.events.jsonl     inference events, one a line
   NAME.expected.jsonl   what is expected of some or all of them, one a line:
                         {\"event_id\":\"e-1\",\"outcome\":\"HELD\",\"band\":\"high\",\"hits\":[\"large-amount\"]}
+Where policies compare with a reference, REFERENCE.reference.csv beside them has the trusted
+records: the column subject_id, else the first, is the key.
 band and hits may be left away; hits are all the triggers and built-in findings that are a hit.
 Events without an expectation are decided, too, and counted. Of several decisions about one event
 id the last is compared.
@@ -179,6 +186,10 @@ fn decide(events: &Path, expected: &Path, source: &str, set: &PolicySet, terms: 
         Ok(text) => text,
         Err(reason) => return mistaken(reason),
     };
+    let terms = match references(events, set) {
+        Ok(references) => Terms { references: Arc::new(references), ..terms.clone() },
+        Err(reason) => return mistaken(reason),
+    };
     let mut fixture = Fixture::read(&text);
     let log = Log { source: source.to_owned(), topic: events.display().to_string(), partition: 0 };
     let mut replay = Replay::new(set.clone(), terms.clone(), log);
@@ -195,6 +206,19 @@ fn decide(events: &Path, expected: &Path, source: &str, set: &PolicySet, terms: 
         Ok(0) => mistaken(format!("cannot be tried: {} is empty", events.display())),
         Ok(_) => fixture.finish(),
     }
+}
+
+/// The trusted records beside the fixture, one file for each reference that the policies compare with.
+fn references(events: &Path, set: &PolicySet) -> Result<Tables, String> {
+    let mut tables = Tables::default();
+    for name in set.references() {
+        let candidates = REFERENCE.map(|ending| events.with_file_name(format!("{name}{ending}")));
+        let Some(path) = candidates.iter().find(|path| path.exists()) else {
+            return Err(format!("has no {name}{} beside it; the policies compare with that reference", REFERENCE[0]));
+        };
+        tables.0.push((name.to_owned(), reference::read(path, None)?));
+    }
+    Ok(tables)
 }
 
 fn each_line(path: &Path, mut each: impl FnMut(i64, &[u8])) -> io::Result<i64> {

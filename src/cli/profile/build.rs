@@ -10,9 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use sha2::{Digest as _, Sha256};
 
-use super::Stopped;
 use super::calibration::{CalibrationFile, Surveyed, read_policy};
 use super::training::Training;
+use crate::cli::terminal::Stopped;
 use crate::cli::terminal::{Exit, FAINT, GOOD, WARNING, note, paint, say, thousands};
 use crate::config::read_policy_for_profile;
 use crate::identity::{Hash, Timestamp};

@@ -8,10 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Stopped;
 use super::training::Cells;
 use crate::cli::lines::{Input, Lines};
-use crate::cli::terminal::{Exit, progress, thousands};
+use crate::cli::terminal::{Exit, Stopped, progress, thousands};
 use crate::config::read_policy_for_profile;
 use crate::control::ControlView;
 use crate::decision::{Decision, Occasion, Signals, Subject, evaluate};
@@ -19,6 +18,7 @@ use crate::event::{Decoder, Event, Limits, Plain, Plan, Slot};
 use crate::identity::{DecisionId, RecordId};
 use crate::policy::{FallbackReview, Policy, PolicySet, Profiles, TriggerKind};
 use crate::profile::{BaselineBuilder, Judged, Kind, Measured, Profile};
+use crate::reference::NoReferences;
 use crate::trigger::anomaly::{Scratch, score};
 use crate::trigger::confidence::top_probability;
 
@@ -190,17 +190,21 @@ impl CalibrationFile<'_> {
         Ok(judged)
     }
 
-    /// Decides each event as a gate would, with nothing ordered and nothing known of the monitor.
+    /// Decides each event as a gate would, with nothing ordered and nothing known of the monitor. Trusted records are not at
+    /// hand, so contradictions are left out, as they are of the scoring's hash.
     fn decide(&self, set: &PolicySet, policy: &Policy) -> Result<Vec<Decided>, Stopped> {
         let (control, mut decision, mut decided) = (ControlView::default(), Decision::default(), Vec::new());
-        let signals = Signals { control: Some(&control), monitor: None, fallback_band: FallbackReview::default().band };
+        let band = FallbackReview::default().band;
+        let signals = Signals { control: Some(&control), monitor: None, fallback_band: band, references: &NoReferences };
+        let mut policy = policy.clone();
+        policy.triggers.retain(|trigger| !matches!(trigger.kind, TriggerKind::Contradiction(_)));
         let source = self.policy.matches.source.as_deref().unwrap_or(SOURCE);
         self.each("calibration events, decisions", set.plan(), |line, event| {
             let now = event.timestamp().unwrap_or_default();
             let offset = i64::try_from(line).unwrap_or(i64::MAX) - 1;
             let id = DecisionId::of(RecordId { source, partition: 0, offset, appended_at_ms: now.0, row: 0 });
             let occasion = Occasion { id, appended_at: event.timestamp(), now };
-            let subject = Subject::Event { event, policy: Some(policy), conflicting: false };
+            let subject = Subject::Event { event, policy: Some(&policy), conflicting: false };
             evaluate(subject, occasion, signals, &mut || Duration::ZERO, &mut decision);
             let priority = decision.rank.map_or(f32::NAN, |rank| rank.priority);
             decided.push(Decided { priority, favourable: decision.favourable });
@@ -265,6 +269,6 @@ fn values<'a>(event: &Event<'a>, features: &[Slot]) -> impl Iterator<Item = Plai
 pub(super) fn read_policy(path: &Path, profiles: Profiles<'_>) -> Result<PolicySet, Stopped> {
     read_policy_for_profile(path, &FallbackReview::default(), profiles).map_err(|problems| {
         crate::cli::report_problems(&problems);
-        Stopped { exit: Exit::Usage, reason: String::new() }
+        Stopped::silently(Exit::Usage)
     })
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Stopped;
 use super::picture::{blocks, histogram, short};
+use crate::cli::terminal::Stopped;
 use crate::cli::terminal::{Exit, FAINT, Output, STRONG, Table, paint, say, thousands};
 use crate::cli::text::{cut, wrap};
 use crate::profile::{BYTES_MAX, Baseline, CategoryShape, Feature, Profile, Shape};

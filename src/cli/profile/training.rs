@@ -6,9 +6,9 @@ use std::thread;
 
 use indicatif::ProgressBar;
 
-use super::Stopped;
 use super::csv::{Batch, Fields, Records};
 use crate::cli::lines::Input;
+use crate::cli::terminal::Stopped;
 use crate::cli::terminal::{progress, thousands};
 use crate::event::Plain;
 use crate::profile::{BuildProblem, Columns, FirstPass, Profile, SecondPass};

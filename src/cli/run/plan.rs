@@ -11,6 +11,7 @@ use super::sidecar::SidecarRole;
 use crate::cli::terminal::{Exit, leave};
 use crate::cli::{layout, topics_context};
 use crate::config::{BatchBounds, Settings};
+use crate::gate::LiveReferences;
 use crate::heads::{HeadBoard, HeadWriter};
 use crate::stream::batch::BatchLimits;
 use crate::stream::client::ClientSettings;
@@ -89,6 +90,7 @@ pub(super) struct Shared<'s> {
     pub health: Arc<Health>,
     pub control: Arc<ControlFollower>,
     pub heads: Option<Arc<HeadBoard>>,
+    pub references: Arc<LiveReferences>,
 }
 
 impl Plan<'_> {
@@ -114,6 +116,11 @@ impl Plan<'_> {
             health: Arc::new(Health::default()),
             control: Arc::new(ControlFollower::new(settings.control_max_age)),
             heads: settings.audit_heads.as_ref().map(|_| Arc::new(HeadBoard::new())),
+            references: Arc::new(if self.roles.gate.is_some() {
+                LiveReferences::new(&settings.references, &self.metrics)
+            } else {
+                LiveReferences::default()
+            }),
         };
         shared.health.not_ready("start", "Kafka has not answered yet; its topics are checked before anything is read");
         let address = shared.serve()?;
@@ -153,7 +160,11 @@ impl Shared<'_> {
     fn serve(&self) -> Result<SocketAddr, Ended> {
         let listen = self.settings.api.listen;
         let (metrics, follower) = (Arc::clone(&self.metrics), Arc::clone(&self.control));
-        let refresh = Arc::new(move || set_seconds(&metrics.control_age, follower.age()));
+        let references = Arc::clone(&self.references);
+        let refresh = Arc::new(move || {
+            set_seconds(&metrics.control_age, follower.age());
+            references.show(&metrics);
+        });
         let shown = Shown { metrics: Arc::clone(&self.metrics), health: Arc::clone(&self.health), refresh };
         server::spawn(listen, shown).map_err(|error| Ended {
             exit: Exit::Usage,

@@ -9,6 +9,9 @@ use super::*;
 use crate::event::{Decoder, Limits};
 use crate::identity::Hash;
 use crate::policy::{FallbackReview, PolicySet};
+use crate::reference::NoReferences;
+
+mod contradictions;
 
 mod statistics;
 
@@ -28,6 +31,7 @@ struct Situation {
     appended_at: Option<i64>,
     /// What the meter shows, call by call; the last for ever.
     meter: Vec<u64>,
+    references: Arc<dyn References>,
 }
 
 impl Default for Situation {
@@ -40,6 +44,7 @@ impl Default for Situation {
             id: DecisionId([7; 16]),
             appended_at: Some(NOW.0 - 1_000),
             meter: vec![0],
+            references: Arc::new(NoReferences),
         }
     }
 }
@@ -81,7 +86,8 @@ impl Situation {
             }
             view
         });
-        let signals = Signals { control: control.as_ref(), monitor: None, fallback_band: Band::High };
+        let signals =
+            Signals { control: control.as_ref(), monitor: None, fallback_band: Band::High, references: &*self.references };
         let mut calls = self.meter.iter();
         let mut last = 0;
         let mut meter = || {
@@ -343,6 +349,7 @@ fn describe(
         id: DecisionId([7; 16]),
         appended_at: Some(NOW.0 - age),
         meter,
+        references: Arc::new(NoReferences),
     };
     (situation, holds || conflicting || !control_read || stops)
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::event::{Decoder, Plan, Schemas, Value, encoded};
+use crate::reference::{Change, Origin, RecordReader, References, Table, TableBounds, Tables};
 use crate::stream::record::Outgoing;
 use crate::test_allocator::allocations;
 
@@ -107,6 +108,49 @@ fn rules_samples_and_candidates_allocate_nothing() {
         let allocated = allocations(|| sent = decide(&mut gate, 8_000, &values[8_000..]));
         assert!(sent >= 4_000 * least + 40, "{sent} records");
         assert_eq!(allocated, 0, "allocations for 4,000 events of {amount}");
+    }
+}
+
+/// Contradictions with trusted records, as fields and as a condition; subjects without a record, and a reference that is not
+/// ready.
+const COMPARING_POLICY: &str = "policy: loans
+triggers:
+  - id: facts
+    budget: 10s
+    contradiction:
+      reference: customers
+      compare: [ age, job, { field: amount, trusted: limit }, { field: features.education, aliases: { HS: HS-grad } } ]
+      when: amount > reference.limit
+  - { id: bureau, budget: 10s, contradiction: { reference: bureau, compare: [ age ] } }
+";
+
+#[test]
+fn comparing_with_trusted_records_allocates_nothing() {
+    let mut table = Table::default();
+    let mut reader = RecordReader::new(None);
+    let record = br#"{"age":40,"job":"a clerk","limit":20.5,"education":"Bachelors"}"#;
+    let record = reader.read(("S1", record), Origin::Log { partition: 0, offset: 7 }, None).expect("a record");
+    table.apply(Change::Record(record), TableBounds::default()).expect("room");
+    let tables: Arc<dyn References> = Arc::new(Tables(vec![("customers".to_owned(), table)]));
+    let files = [("a.yaml".to_owned(), COMPARING_POLICY.to_owned())];
+    for (subject, amount) in [("S1", "20.50"), ("S1", "20000"), ("S2", "10")] {
+        let policies = PolicySet::read(&files, &fallback()).expect("sound policies");
+        let rules = Arc::new(RulesInForce::new(Rules::new(policies, &fallback(), &Metrics::new())));
+        let references = Arc::clone(&tables);
+        let mut gate = gate(GateSettings { rules, references, window: 500, ..settings() }, None);
+        let values: Vec<Vec<u8>> = (0..12_000)
+            .map(|n| {
+                let rest = format!(
+                    r#""subject_id":"{subject}","features":{{"age":37,"job":"A CLERK","education":"hs"}},"amount":{amount}"#
+                );
+                format!(r#"{{"event_id":"{n:08}","model":{{"name":"m"}},"prediction":"yes",{rest}}}"#).into_bytes()
+            })
+            .collect();
+        decide(&mut gate, 0, &values[..8_000]);
+        let mut sent = 0;
+        let allocated = allocations(|| sent = decide(&mut gate, 8_000, &values[8_000..]));
+        assert_eq!(sent, 4_000 * 4 + 40, "all are held");
+        assert_eq!(allocated, 0, "allocations for 4,000 events of {subject} and {amount}");
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::evaluate::Scope;
 use super::program::{Constant, EvidencePart, Field, Loop, Node};
 use super::syntax::{Syntax, Term};
-use super::{Failure, Mistake};
+use super::{Failure, Mistake, World};
 use crate::event::{Decoder, Limits, Plan, Slot};
 
 /// The type of a value, as far as it is known before there is an event.
@@ -91,6 +91,8 @@ enum Map {
     Probabilities,
     Protected,
     Explanation,
+    /// The members of the trusted record, where the expression may read one.
+    Reference,
 }
 
 /// What a part of an expression stands for: most of them for a value, but not all.
@@ -133,15 +135,26 @@ pub(super) struct Checked {
     /// In the order of [`Failure`].
     pub reasons: Vec<String>,
     pub slots: Vec<Slot>,
+    /// The members of the trusted record that it reads, by [`Field::Reference`].
+    pub trusted: Vec<Box<str>>,
 }
 
-/// Checks that `term`, parsed from `text`, is a condition.
-pub(super) fn check(text: &str, term: &Term, plan: &mut Plan) -> Result<Checked, Vec<Mistake>> {
-    let mut checker = Checker { text, plan, slots: Vec::new(), reasons: Vec::new(), mistakes: Vec::new(), variables: Vec::new() };
+/// Checks that `term`, parsed from `text`, is a condition on what there is in `world`.
+pub(super) fn check(text: &str, term: &Term, plan: &mut Plan, world: World) -> Result<Checked, Vec<Mistake>> {
+    let mut checker = Checker {
+        text,
+        plan,
+        world,
+        slots: Vec::new(),
+        trusted: Vec::new(),
+        reasons: Vec::new(),
+        mistakes: Vec::new(),
+        variables: Vec::new(),
+    };
     let node = checker.condition(term);
-    let Checker { mut mistakes, reasons, slots, .. } = checker;
+    let Checker { mut mistakes, reasons, slots, trusted, .. } = checker;
     match node {
-        Some(node) if mistakes.is_empty() => Ok(Checked { node, reasons, slots }),
+        Some(node) if mistakes.is_empty() => Ok(Checked { node, reasons, slots, trusted }),
         _ => {
             mistakes.sort_by_key(|mistake| mistake.at.start);
             Err(mistakes)
@@ -152,7 +165,9 @@ pub(super) fn check(text: &str, term: &Term, plan: &mut Plan) -> Result<Checked,
 struct Checker<'c> {
     text: &'c str,
     plan: &'c mut Plan,
+    world: World,
     slots: Vec<Slot>,
+    trusted: Vec<Box<str>>,
     reasons: Vec<String>,
     mistakes: Vec<Mistake>,
     /// The innermost last.

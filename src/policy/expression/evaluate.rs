@@ -10,12 +10,21 @@ use super::Failure;
 use super::program::{EvidencePart, Field, Loop, Node, Pattern, Presence, Quantifier, Range, Sized, TextTest};
 use super::value::{Value, equal, order, to_double, to_int};
 use crate::event::{Event, Evidence, Plain};
+use crate::reference::{Fact, TrustedRecord};
 
-/// The event and the variables around a node.
+/// The event, the trusted record where there is one, and the variables around a node.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s, 'v> {
     event: &'v Event<'v>,
+    reference: Option<Reference<'v>>,
     variables: Option<&'s Variable<'s, 'v>>,
+}
+
+/// A trusted record, and the members that the expression reads of it.
+#[derive(Clone, Copy)]
+pub(super) struct Reference<'v> {
+    pub record: &'v TrustedRecord,
+    pub names: &'v [Box<str>],
 }
 
 /// The innermost variable, and those around it.
@@ -33,7 +42,12 @@ enum Element<'v> {
 
 impl<'v> Scope<'_, 'v> {
     pub fn of(event: &'v Event<'v>) -> Self {
-        Self { event, variables: None }
+        Self { event, reference: None, variables: None }
+    }
+
+    /// [`Scope::of`] an event beside a trusted record.
+    pub fn beside(event: &'v Event<'v>, reference: Reference<'v>) -> Self {
+        Self { reference: Some(reference), ..Self::of(event) }
     }
 
     fn element(&self, up: usize) -> Element<'v> {
@@ -48,7 +62,7 @@ impl<'v> Scope<'_, 'v> {
     fn each(&self, inner: &'v Loop, mut go_on: impl FnMut(Result<bool, Failure>) -> bool) -> Result<(), Failure> {
         let mut visit = |element: Element<'v>| {
             let variable = Variable { element, outer: self.variables };
-            go_on(inner.condition.holds(&Scope { event: self.event, variables: Some(&variable) }))
+            go_on(inner.condition.holds(&Scope { variables: Some(&variable), ..*self }))
         };
         match &inner.range {
             Range::Flags => _ = self.event.flags().all(|flag| visit(Element::Value(Value::Text(flag)))),
@@ -103,8 +117,10 @@ impl<'v> Scope<'_, 'v> {
 
 impl Field {
     #[inline]
-    fn read<'v>(self, event: &Event<'v>) -> Option<Value<'v>> {
+    fn read<'v>(self, scope: &Scope<'_, 'v>) -> Option<Value<'v>> {
+        let event = scope.event;
         match self {
+            Self::Reference(place) => scope.reference.and_then(|reference| reference.read(place)),
             Self::Feature(slot) | Self::Probability(slot) | Self::Protected(slot) | Self::Explanation(slot) => {
                 value_of(event.plain_slot(slot))
             }
@@ -119,6 +135,18 @@ impl Field {
             Self::RequestedBy => event.requested_by().map(Value::Text),
             Self::Action => event.action().map(Value::Text),
             Self::Currency => event.currency().map(Value::Text),
+        }
+    }
+}
+
+impl<'v> Reference<'v> {
+    /// The member at the place `place` among the names; lists and objects are no values.
+    fn read(self, place: u16) -> Option<Value<'v>> {
+        match self.record.fact(self.names.get(usize::from(place))?) {
+            Fact::Missing | Fact::Nested => None,
+            Fact::Bool(value) => Some(Value::Bool(value)),
+            Fact::Number(value) => Some(Value::Double(value)),
+            Fact::Text(text) => Some(Value::Text(text)),
         }
     }
 }
@@ -146,12 +174,12 @@ impl Node {
     /// The value of a node that the checker knows to be a bool.
     pub fn holds<'v>(&'v self, scope: &Scope<'_, 'v>) -> Result<bool, Failure> {
         match self {
-            Self::NumberOrder { field, relation, limit, missing, unordered } => match field.read(scope.event) {
+            Self::NumberOrder { field, relation, limit, missing, unordered } => match field.read(scope) {
                 Some(Value::Double(value)) => Ok(relation.holds_for(value, *limit)),
                 Some(_) => Err(*unordered),
                 None => Err(*missing),
             },
-            Self::TextEqual { field, text, missing } => match field.read(scope.event) {
+            Self::TextEqual { field, text, missing } => match field.read(scope) {
                 Some(Value::Text(value)) => Ok(*value == **text),
                 Some(_) => Ok(false),
                 None => Err(*missing),
@@ -217,7 +245,7 @@ impl Node {
     pub fn value<'v>(&'v self, scope: &Scope<'_, 'v>) -> Result<Value<'v>, Failure> {
         match self {
             Self::Constant(constant) => Ok(constant.value()),
-            Self::Field { field, missing } => field.read(scope.event).ok_or(*missing),
+            Self::Field { field, missing } => field.read(scope).ok_or(*missing),
             Self::Flag { index, missing } => scope.event.flags().nth(*index).map(Value::Text).ok_or(*missing),
             Self::Evidence { index, part, missing } => {
                 let item = scope.event.evidence().nth(*index);
@@ -310,7 +338,7 @@ fn is_in<'v>(parts: &'v [Node], scope: &Scope<'_, 'v>) -> Result<bool, Failure> 
 impl Presence {
     fn holds(&self, scope: &Scope<'_, '_>) -> Result<bool, Failure> {
         match self {
-            Self::Field(field) => Ok(field.read(scope.event).is_some()),
+            Self::Field(field) => Ok(field.read(scope).is_some()),
             Self::Evidence { index, part, missing } => {
                 scope.event.evidence().nth(*index).map(|item| part.of(item).is_some()).ok_or(*missing)
             }

@@ -275,5 +275,5 @@ fn present(node: &Node, truth: bool) -> Vec<Field> {
 
 /// Whether a value of the field may be of another type than is needed.
 fn is_dynamic(field: Field) -> bool {
-    matches!(field, Field::Feature(_) | Field::Prediction)
+    matches!(field, Field::Feature(_) | Field::Prediction | Field::Reference(_))
 }

@@ -20,6 +20,7 @@
 //! | `timestamp` | time |
 //! | `flags`, `flags[0]` | list of texts, text |
 //! | `evidence`, `evidence[0].uri`, `evidence[0].sha256` | list, text |
+//! | `reference.limit`, only in the `when` of a contradiction trigger | any of number, text, true or false |
 //!
 //! Each is also a member of `event` (`event.amount`). A name that is no word stands in brackets:
 //! `features['hours-per-week']`. Only `probabilities` can be asked for a name that the event says:
@@ -67,7 +68,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::{Event, Plan, Slot};
-use evaluate::Scope;
+use crate::reference::TrustedRecord;
+use evaluate::{Reference, Scope};
 use program::Node;
 
 /// Bytes of an expression; a longer one is refused unread.
@@ -100,16 +102,35 @@ struct Compiled {
     /// In the order of [`Failure`].
     reasons: Box<[String]>,
     slots: Box<[Slot]>,
+    /// The members of the trusted record that it reads.
+    trusted: Box<[Box<str>]>,
     cost: u32,
 }
 
+/// What an expression can read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum World {
+    /// An event.
+    Event,
+    /// An event, and as `reference` the trusted record of its subject.
+    Reference,
+}
+
 impl Expression {
-    /// Checks and compiles `text` as a condition. The members of maps that it reads get slots in `plan`.
+    /// Checks and compiles `text` as a condition on an event. The members of maps that it reads get slots in `plan`.
     ///
     /// # Errors
     /// Everything that is wrong with it, in the order of the text.
     pub fn condition(text: &str, plan: &mut Plan) -> Result<Self, Vec<Mistake>> {
-        let compiled = compile(text, plan).map_err(|mut mistakes| {
+        Self::condition_in(World::Event, text, plan)
+    }
+
+    /// [`Expression::condition`] on what there is in `world`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn condition_in(world: World, text: &str, plan: &mut Plan) -> Result<Self, Vec<Mistake>> {
+        let compiled = compile(world, text, plan).map_err(|mut mistakes| {
             mistakes.truncate(MAX_MISTAKES);
             mistakes
         })?;
@@ -127,6 +148,14 @@ impl Expression {
     /// When the event lacks something that mattered. What follows then is the caller's to say; nothing is assumed here.
     pub fn holds(&self, event: &Event<'_>) -> Result<bool, Failure> {
         self.0.program.holds(&Scope::of(event))
+    }
+
+    /// [`Expression::holds`] for `event` beside what is trusted about its subject. Allocates nothing.
+    ///
+    /// # Errors
+    /// When the event or the record lacks something that mattered.
+    pub fn holds_beside(&self, event: &Event<'_>, record: &TrustedRecord) -> Result<bool, Failure> {
+        self.0.program.holds(&Scope::beside(event, Reference { record, names: &self.0.trusted }))
     }
 
     /// Why an evaluation failed, in names of the policy and never in values of the event: `features.age is missing`.
@@ -163,16 +192,17 @@ impl fmt::Debug for Expression {
     }
 }
 
-fn compile(text: &str, plan: &mut Plan) -> Result<Compiled, Vec<Mistake>> {
+fn compile(world: World, text: &str, plan: &mut Plan) -> Result<Compiled, Vec<Mistake>> {
     let tokens = scan::scan(text)?;
     let term = syntax::parse(text, &tokens)?;
-    let check::Checked { node, reasons, slots } = check::check(text, &term, plan)?;
+    let check::Checked { node, reasons, slots, trusted } = check::check(text, &term, plan, world)?;
     let steps = node.cost();
     let cost = u32::try_from(steps).ok().filter(|cost| *cost <= MAX_COST).ok_or_else(|| {
         let why = "lists count with 1,000 elements: write no loop within a loop over them, or several rules";
         vec![Mistake { at: term.at.clone(), message: format!("it may take {steps} steps, more than {MAX_COST}; {why}") }]
     })?;
-    Ok(Compiled { text: text.into(), program: node, reasons: reasons.into(), slots: slots.into(), cost })
+    let (slots, trusted) = (slots.into(), trusted.into());
+    Ok(Compiled { text: text.into(), program: node, reasons: reasons.into(), slots, trusted, cost })
 }
 
 #[cfg(test)]

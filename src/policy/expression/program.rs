@@ -29,6 +29,8 @@ pub(super) enum Field {
     Protected(Slot),
     /// A number.
     Explanation(Slot),
+    /// A member of the trusted record, by its place among the expression's names: a number, a text or a bool.
+    Reference(u16),
 }
 
 /// The part of an item of the evidence.

@@ -81,7 +81,7 @@ impl Found {
 /// Reads the profile that stands at the path in `field`; its members get slots in `plan`.
 pub(super) fn read(field: &Field<'_>, known: &Known<'_>, plan: &mut Plan) -> Found {
     let Some(path) = field.text(MAX_PATH) else { return if field.is_absent() { Found::Nothing } else { Found::Refused } };
-    let bytes = match known.profiles {
+    let bytes = match known.around.profiles {
         Profiles::None => Err("cannot be read here: the policy stands alone".to_owned()),
         Profiles::Files(open) => open(field.file(), &path),
         Profiles::Unbuilt => return Found::Refused,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::profile::Profiled;
-use super::{MAX_NAME, condition};
+use super::{MAX_NAME, condition, contradiction};
 use crate::document::{Field, MINUTE, Map};
 use crate::event::Plan;
 use crate::policy::{Anomaly, Confidence, Fairness, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
@@ -25,9 +25,6 @@ const BUDGETS: RangeInclusive<Duration> = Duration::from_millis(1)..=MINUTE;
 const BUILT_IN_FINDINGS: [&str; 8] =
     ["no-policy", "unreadable", "conflicting-duplicate", "stopped", "control-unreadable", "policy-missing", "capacity", "late"];
 
-/// The kinds of trigger that are refused by name, and with what each arrives.
-const LATER_KINDS: [(&str, &str); 1] = [("contradiction", "reference topics")];
-
 /// What of the rest of the policy triggers may need.
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'g> {
@@ -35,7 +32,12 @@ pub(super) struct Ground<'g> {
     pub profiled: Profiled<'g>,
     /// Whether the policy says what is adverse.
     pub adverse: bool,
+    /// The names of the references, where they are known.
+    pub references: Option<&'g [&'g str]>,
 }
+
+/// The kinds of trigger.
+const KINDS: [&str; 6] = ["rule", "confidence", "anomaly", "fairness", "contradiction", "sample"];
 
 /// Reads the list; the labels and members that its checks read get slots in `plan`.
 pub(super) fn read(field: &Field<'_>, ground: &Ground<'_>, plan: &mut Plan) -> Vec<Trigger> {
@@ -93,28 +95,30 @@ fn trigger_id(field: &Field<'_>, seen: &[Seen]) -> Option<String> {
 }
 
 fn trigger_kind(map: &Map<'_>, ground: &Ground<'_>, plan: &mut Plan) -> Option<TriggerKind> {
-    let asked_for_later = LATER_KINDS.iter().any(|(kind, _)| map.has(kind));
-    for (kind, arrival) in LATER_KINDS {
-        map.refuse(kind, &format!("trigger kind `{kind}` is not supported yet: it arrives with {arrival}"));
-    }
-    let fields = ["rule", "confidence", "anomaly", "fairness", "sample"].map(|kind| map.key(kind));
+    let fields = KINDS.map(|kind| map.key(kind));
     match fields.iter().filter(|field| !field.is_absent()).count() {
-        0 if asked_for_later => return None,
-        0 => map.problem(
-            "a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness` or `sample`",
-        ),
+        0 => map.problem(format!("a trigger needs a kind, which says what it checks: {}", one_of(&KINDS))),
         1 => {}
         _ => map.problem("a trigger has one kind; make two triggers of it"),
     }
-    let [rule, confidence_field, anomaly_field, fairness_field, sample_field] = fields;
+    let [rule, confidence_field, anomaly_field, fairness_field, contradiction_field, sample_field] = fields;
     let always = "holds for every event, so every decision would wait for a person; name what makes an event risky";
     let never = "can hold for no event, so the trigger would never find anything";
     let rule = condition::read(&rule, plan, [always, never]).map(TriggerKind::Rule);
     let confidence = confidence_field.map(|map| confidence(map, plan)).flatten().map(TriggerKind::Confidence);
+    let contradiction = contradiction_field.map(|map| contradiction::read(map, ground.references, plan)).flatten();
+    let contradiction = contradiction.map(|rule| TriggerKind::Contradiction(Box::new(rule)));
     let sample = sample_field.map(sample).flatten().map(TriggerKind::Sample);
     let anomaly = anomaly(&anomaly_field, ground.profiled).map(TriggerKind::Anomaly);
     let fairness = fairness(&fairness_field, ground).map(TriggerKind::Fairness);
-    rule.or(confidence).or(anomaly).or(fairness).or(sample)
+    rule.or(confidence).or(anomaly).or(fairness).or(contradiction).or(sample)
+}
+
+/// `a`, `b` or `c`
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let (last, before) = quoted.split_last().expect("there are kinds");
+    format!("{} or {last}", before.join(", "))
 }
 
 fn anomaly(field: &Field<'_>, profiled: Profiled<'_>) -> Option<Anomaly> {

@@ -58,7 +58,7 @@ impl Add<'_> {
 pub fn acls(context: &TopicsContext, role: Role) -> Vec<String> {
     let add = Add { bootstrap: &context.bootstrap, user: role.name() };
     let mut lines = on_topics(add, &context.layout, role);
-    lines.extend(on_sources(add, &context.sources, role));
+    lines.extend(on_inputs(add, &context.inputs(), role));
     lines.extend(on_groups(add, &context.layout, role));
     lines
 }
@@ -95,13 +95,14 @@ fn operations(topic: Topic, role: Role) -> Vec<Operation> {
     operations
 }
 
-fn on_sources(add: Add<'_>, sources: &[String], role: Role) -> Option<String> {
+/// What is only read: sources, and topics of trusted facts.
+fn on_inputs(add: Add<'_>, inputs: &[String], role: Role) -> Option<String> {
     let operation = match role {
         Role::Gate => Operation::Read,
         Role::Operator => Operation::Describe,
         _ => return None,
     };
-    (!sources.is_empty()).then(|| add.topics(&[operation], sources))
+    (!inputs.is_empty()).then(|| add.topics(&[operation], inputs))
 }
 
 /// The api, operators and auditors read whole partitions without a group.
@@ -129,8 +130,8 @@ mod tests {
 
     fn golden(role: Role) -> Vec<String> {
         let layout = TopicLayout { prefix: "j.".to_owned(), ..TopicLayout::default() };
-        let context =
-            TopicsContext { layout, sources: vec!["in".to_owned()], bootstrap: "k:1".to_owned(), ..TopicsContext::default() };
+        let context = TopicsContext { layout, bootstrap: "k:1".to_owned(), ..TopicsContext::default() };
+        let context = TopicsContext { sources: vec!["in".to_owned()], references: vec!["facts".to_owned()], ..context };
         let start = format!("kafka-acls.sh --bootstrap-server k:1 --add --allow-principal User:{role} ");
         let short = |line: &String| line.strip_prefix(&start).expect("every line begins alike").replace("--operation ", "+");
         acls(&context, role).iter().map(short).collect()
@@ -146,7 +147,7 @@ mod tests {
                      --topic j.tallies --topic j.dead-letters",
                     "+Read +Write +DescribeConfigs --topic j.progress",
                     "+Read +DescribeConfigs --topic j.signals --topic j.control",
-                    "+Read --topic in",
+                    "+Read --topic in --topic facts",
                     "+Read --group j.gate",
                     "+Write +Describe --transactional-id j.gate- --resource-pattern-type prefixed",
                 ][..],
@@ -185,7 +186,7 @@ mod tests {
                      --topic j.cases --topic j.archive --topic j.verdicts --topic j.progress --topic j.tallies --topic j.signals",
                     "+Read +Create +Describe +DescribeConfigs +AlterConfigs --topic j.dead-letters",
                     "+Read +Write +Create +Describe +DescribeConfigs +AlterConfigs --topic j.control",
-                    "+Describe --topic in",
+                    "+Describe --topic in --topic facts",
                 ],
             ),
             (

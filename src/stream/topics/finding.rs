@@ -102,8 +102,15 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// Topics that others write.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    pub sources: &'a [String],
+    pub references: &'a [String],
+}
+
 /// Everything that is wrong, fatal findings first.
-pub(super) fn judge(planned: &[PlannedTopic], sources: &[String], view: &ClusterView, names: Names<'_>) -> Vec<Finding> {
+pub(super) fn judge(planned: &[PlannedTopic], inputs: Inputs<'_>, view: &ClusterView, names: Names<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for topic in planned {
         match view.topics.get(&topic.name) {
@@ -111,7 +118,9 @@ pub(super) fn judge(planned: &[PlannedTopic], sources: &[String], view: &Cluster
             Some(seen) => findings.extend(differences(topic, seen, view, names)),
         }
     }
-    findings.extend(sources.iter().filter(|name| !view.topics.contains_key(*name)).map(|name| missing_source(name, view, names)));
+    let is_missing = |name: &&String| !view.topics.contains_key(*name);
+    findings.extend(inputs.sources.iter().filter(is_missing).map(|name| missing_source(name, view, names)));
+    findings.extend(inputs.references.iter().filter(is_missing).map(|name| missing_reference(name, view, names)));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -123,6 +132,21 @@ fn fatal(topic: &str, sentence: String, command: String) -> Finding {
 fn missing(topic: &PlannedTopic, names: Names<'_>) -> Finding {
     let sentence = format!("{} does not exist, or user {} may not see it.", topic.name, names.user);
     fatal(&topic.name, sentence, names.apply())
+}
+
+/// A gate runs without it, and holds what needs it.
+fn missing_reference(name: &str, view: &ClusterView, names: Names<'_>) -> Finding {
+    let replication = view.brokers.len().clamp(1, 3);
+    let command = format!(
+        "{} --create --topic {} --partitions 6 --replication-factor {replication} --config cleanup.policy=compact",
+        names.kafka("kafka-topics.sh"),
+        quoted(name)
+    );
+    let sentence = format!(
+        "The topic of trusted facts {name} does not exist, or user {} may not see it: decisions that need it are held.",
+        names.user
+    );
+    Finding { severity: Severity::Warning, topic: name.to_owned(), sentence, command }
 }
 
 /// Six partitions: two for each of the default lanes, so that lanes are loaded alike and two workers have enough.
@@ -291,7 +315,7 @@ mod tests {
         let mut seen = as_planned(&planned);
         change(&mut seen);
         let view = ClusterView { brokers: vec![1, 2, 3], topics: BTreeMap::from([(planned.name.clone(), seen)]) };
-        judge(&[planned], &[], &view, NAMES)
+        judge(&[planned], Inputs { sources: &[], references: &[] }, &view, NAMES)
     }
 
     fn with_setting(topic: Topic, key: &str, value: &str) -> Finding {
@@ -310,11 +334,21 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_topic_of_trusted_facts_stops_nothing() {
+        let view = ClusterView { brokers: vec![1], ..ClusterView::default() };
+        let findings = judge(&[], Inputs { sources: &[], references: &["facts".to_owned()] }, &view, NAMES);
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!((finding.severity, finding.topic.as_str()), (Severity::Warning, "facts"));
+        assert!(finding.command.ends_with("--topic facts --partitions 6 --replication-factor 1 --config cleanup.policy=compact"));
+    }
+
+    #[test]
     fn what_is_missing_is_fatal() {
         let planned = [PlannedTopic::of(Topic::Audit, &layout())];
         let view = ClusterView { brokers: vec![1], ..ClusterView::default() };
         let names = Names { config_path: "my file.yaml", ..NAMES };
-        let findings = judge(&planned, &["inference".to_owned()], &view, names);
+        let inputs = Inputs { sources: &["inference".to_owned()], references: &[] };
+        let findings = judge(&planned, inputs, &view, names);
         let expected = [
             fatal(
                 "j.audit",
@@ -435,7 +469,7 @@ mod tests {
         let planned = PlannedTopic::of(Topic::Audit, &layout());
         let seen = TopicView { replicas: vec![vec![1]; 3], ..as_planned(&planned) };
         let view = ClusterView { brokers: vec![1], topics: BTreeMap::from([(planned.name.clone(), seen)]) };
-        let findings = judge(&[planned], &[], &view, NAMES);
+        let findings = judge(&[planned], Inputs { sources: &[], references: &[] }, &view, NAMES);
         assert_eq!(findings[0].command, "# in jidoka.yaml: topics: { replication: 1 }, or add brokers");
     }
 

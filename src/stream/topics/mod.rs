@@ -39,6 +39,8 @@ pub struct TopicsContext {
     pub layout: TopicLayout,
     /// Topics that events are read from: not jidoka's own, but they must be there.
     pub sources: Vec<String>,
+    /// Topics of trusted facts: not jidoka's own either. Without one the gate runs, and holds what needs it.
+    pub references: Vec<String>,
     /// The brokers' addresses, for the commands that findings name.
     pub bootstrap: String,
     /// The configuration file, likewise.
@@ -46,6 +48,16 @@ pub struct TopicsContext {
 }
 
 impl TopicsContext {
+    /// The topics that are only read.
+    fn inputs(&self) -> Vec<String> {
+        self.sources.iter().chain(&self.references).cloned().collect()
+    }
+
+    fn judge(&self, planned: &[PlannedTopic], view: &ClusterView) -> Vec<Finding> {
+        let inputs = finding::Inputs { sources: &self.sources, references: &self.references };
+        finding::judge(planned, inputs, view, self.names())
+    }
+
     fn names(&self) -> Names<'_> {
         let user = self.client.get("sasl.username").unwrap_or("ANONYMOUS");
         Names { bootstrap: &self.bootstrap, config_path: &self.config_path, user }
@@ -106,8 +118,8 @@ pub struct Applied {
 pub fn check(context: &TopicsContext, topics: &[Topic], timeout: Duration) -> Result<Vec<Finding>, TopicsError> {
     let planned: Vec<_> = topics.iter().map(|topic| PlannedTopic::of(*topic, &context.layout)).collect();
     let cluster = Cluster::connect(&context.client, timeout)?;
-    let view = cluster.view(&planned, &context.sources)?;
-    Ok(finding::judge(&planned, &context.sources, &view, context.names()))
+    let view = cluster.view(&planned, &context.inputs())?;
+    Ok(context.judge(&planned, &view))
 }
 
 /// Creates what is missing, with all settings, then checks everything. What exists is never altered.
@@ -117,7 +129,7 @@ pub fn check(context: &TopicsContext, topics: &[Topic], timeout: Duration) -> Re
 pub fn apply(context: &TopicsContext, timeout: Duration) -> Result<Applied, TopicsError> {
     let planned = plan(&context.layout);
     let cluster = Cluster::connect(&context.client, timeout)?;
-    let before = cluster.view(&planned, &context.sources)?;
+    let before = cluster.view(&planned, &context.inputs())?;
     let missing: Vec<_> = planned.iter().filter(|topic| !before.topics.contains_key(&topic.name)).collect();
     let mut applied = Applied { created: Vec::new(), findings: Vec::new() };
     for (topic, creation) in missing.iter().zip(cluster.create(&missing)?) {
@@ -129,8 +141,8 @@ pub fn apply(context: &TopicsContext, timeout: Duration) -> Result<Applied, Topi
         }
     }
     let refused: BTreeSet<_> = applied.findings.iter().map(|finding| finding.topic.clone()).collect();
-    let after = view_with(&cluster, &planned, &context.sources, &applied.created)?;
-    let findings = finding::judge(&planned, &context.sources, &after, context.names());
+    let after = view_with(&cluster, &planned, &context.inputs(), &applied.created)?;
+    let findings = context.judge(&planned, &after);
     applied.findings.extend(findings.into_iter().filter(|finding| !refused.contains(&finding.topic)));
     applied.findings.sort_by_key(|finding| finding.severity);
     Ok(applied)

@@ -15,6 +15,7 @@ mod faults;
 mod identity;
 pub mod oracle;
 pub mod process;
+mod references;
 mod reload;
 mod replay;
 pub mod stage;

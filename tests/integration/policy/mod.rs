@@ -2,6 +2,7 @@
 
 mod against;
 mod check;
+mod contradictions;
 mod fixtures;
 mod replay;
 

@@ -1,6 +1,7 @@
 //! Anomaly, fairness and capacity: what needs a profile and what the monitor says.
 
 use super::*;
+use crate::json::object;
 use crate::profile::small;
 
 const HEAD: &str = "policy: p\nprofile: p.profile\nadverse: prediction == 'no'\n";
@@ -50,17 +51,25 @@ impl Trained {
         let event = decoder.decode(json.as_bytes()).expect("an event");
         let policy = self.set.matching("s", "m", None);
         let subject = Subject::Event { event: &event, policy, conflicting: false };
-        let signals = Signals { control: Some(&self.control), monitor: Some(&self.monitor), fallback_band: Band::High };
+        let signals = Signals {
+            control: Some(&self.control),
+            monitor: Some(&self.monitor),
+            fallback_band: Band::High,
+            references: &NoReferences,
+        };
         let occasion = Occasion { id: DecisionId([7; 16]), appended_at: None, now: NOW };
         evaluate(subject, occasion, signals, &mut || Duration::ZERO, &mut decision);
         decision
     }
 
     fn told(&self, decision: &Decision, place: usize) -> (String, String) {
-        let mut sentence = String::new();
-        let result = &decision.results[place];
-        decision.sentence(result, self.set.policies().first(), &mut sentence);
-        (sentence, String::from_utf8_lossy(decision.details(result).unwrap_or_default()).into_owned())
+        let (mut sentence, mut details, mut scratch) = (String::new(), Vec::new(), String::new());
+        let (result, policy) = (&decision.results[place], self.set.policies().first());
+        decision.sentence(result, policy, &mut sentence);
+        object(&mut details, |details| decision.write_details(details, result, (policy, None), &mut scratch));
+        let details = String::from_utf8_lossy(&details).into_owned();
+        let details = details.strip_prefix(r#"{"details":"#).and_then(|details| details.strip_suffix('}')).expect("one member");
+        (sentence, details.to_owned())
     }
 }
 
@@ -75,7 +84,7 @@ fn an_input_unlike_the_training_is_held_and_says_which_feature() {
     let result = &usual.results[0];
     assert_eq!((usual.outcome, result.result, result.limit), (Outcome::Released, ResultKind::Miss, Some(0.01)));
     assert!(result.value.is_some_and(|p| p > 0.01) && usual.priority.parts.len() == 1, "{usual:?}");
-    assert_eq!(usual.details(result), None, "nobody reads of a miss");
+    assert_eq!(trained.told(&usual, 0).1, "null", "nobody reads of a miss");
     let odd = trained.decide("e", ODD);
     assert_eq!((odd.outcome, odd.results[0].result), (Outcome::Held, ResultKind::Hit));
     assert!(odd.results[0].value.is_some_and(|p| p < 1e-3) && odd.priority.score > usual.priority.score);
@@ -201,8 +210,7 @@ fn a_profile_that_was_built_for_another_scoring_or_is_damaged_is_refused() {
     let refused = |rest: &str, bytes: Vec<u8>| {
         let open = |_: &str, _: &str| Ok(bytes.clone());
         let files = [("p.yaml".to_owned(), text(rest))];
-        let problems =
-            PolicySet::read_with(&files, &FallbackReview::default(), crate::policy::Profiles::Files(&open)).expect_err("refused");
+        let problems = PolicySet::read_with(&files, small::around(crate::policy::Profiles::Files(&open))).expect_err("refused");
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     let good = small::built_for(&text(LOW), vec![0.1]);
@@ -219,5 +227,5 @@ fn a_profile_that_was_built_for_another_scoring_or_is_damaged_is_refused() {
     // A limit that only says what a hit is may change.
     let open = |_: &str, _: &str| Ok(good.clone());
     let files = [("p.yaml".to_owned(), text(&LOW.replace("0.62", "0.7")))];
-    assert!(PolicySet::read_with(&files, &FallbackReview::default(), crate::policy::Profiles::Files(&open)).is_ok());
+    assert!(PolicySet::read_with(&files, small::around(crate::policy::Profiles::Files(&open))).is_ok());
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Checker, EvidencePart, Field, Item, Map, Meaning, Node, Syntax, Term, Type, Typed, VariableKind};
 use crate::document::suggestion;
+use crate::policy::expression::World;
 use crate::policy::expression::program::{Constant, Presence};
 
 /// The fields that have one value, under the names of the event.
@@ -19,18 +20,24 @@ const FIELDS: [(&str, Field, Type); 9] = [
     ("prediction", Field::Prediction, Type::Dynamic),
 ];
 
+/// The trusted record.
+const REFERENCE: &str = "reference";
+
 /// The members of `model`.
 const MODEL: [(&str, Field); 2] = [("name", Field::ModelName), ("version", Field::ModelVersion)];
 
 const EVIDENCE: [(&str, EvidencePart); 2] = [("uri", EvidencePart::Uri), ("sha256", EvidencePart::Sha256)];
 
 impl Map {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("features", Self::Features),
         ("probabilities", Self::Probabilities),
         ("protected", Self::Protected),
         ("explanation", Self::Explanation),
+        (REFERENCE, Self::Reference),
     ];
+    /// Those of an event.
+    const OF_EVENT: usize = 4;
 
     pub(super) fn name(self) -> &'static str {
         Self::ALL[self as usize].0
@@ -53,6 +60,10 @@ impl Checker<'_> {
         if let Some(meaning) = self.field(name) {
             return Some(meaning);
         }
+        if name == REFERENCE {
+            let only = "the trusted record `reference` is known only in the `when` of a contradiction trigger";
+            return if self.world == World::Reference { Some(Meaning::Map(Map::Reference)) } else { self.refuse(at, only) };
+        }
         let variables: Vec<String> = self.variables.iter().map(|variable| variable.name.clone()).collect();
         let mut known = field_names();
         known.push("event");
@@ -67,7 +78,7 @@ impl Checker<'_> {
         if let Some((_, field, kind)) = FIELDS.iter().find(|(known, _, _)| *known == name) {
             return Some(Meaning::Value(self.reading(*field, name, *kind)));
         }
-        if let Some((_, map)) = Map::ALL.iter().find(|(known, _)| *known == name) {
+        if let Some((_, map)) = Map::ALL[..Map::OF_EVENT].iter().find(|(known, _)| *known == name) {
             return Some(Meaning::Map(*map));
         }
         match name {
@@ -120,11 +131,22 @@ impl Checker<'_> {
             Map::Probabilities => (Field::Probability(self.plan.probability(name)), Type::Double),
             Map::Protected => (Field::Protected(self.plan.protected(name)), Type::Text),
             Map::Explanation => (Field::Explanation(self.plan.explanation(name)), Type::Double),
+            Map::Reference => (Field::Reference(self.trusted(name)), Type::Dynamic),
         };
         if let Field::Feature(slot) | Field::Probability(slot) | Field::Protected(slot) | Field::Explanation(slot) = field {
             self.slots.push(slot);
         }
         self.reading(field, &path(map, name), kind)
+    }
+
+    /// The place of a member of the trusted record among those that are read.
+    fn trusted(&mut self, name: &str) -> u16 {
+        let known = self.trusted.iter().position(|known| **known == *name);
+        let place = known.unwrap_or_else(|| {
+            self.trusted.push(name.into());
+            self.trusted.len() - 1
+        });
+        u16::try_from(place).expect("an expression has fewer parts")
     }
 
     fn item_part(&mut self, item: Item, name: &str, at: &Range<usize>) -> Option<Typed> {
@@ -261,5 +283,5 @@ fn path(map: Map, name: &str) -> String {
 
 pub(super) fn field_names() -> Vec<&'static str> {
     let fields = FIELDS.iter().map(|(name, _, _)| *name);
-    fields.chain(Map::ALL.iter().map(|(name, _)| *name)).chain(["model", "flags", "evidence"]).collect()
+    fields.chain(Map::ALL[..Map::OF_EVENT].iter().map(|(name, _)| *name)).chain(["model", "flags", "evidence"]).collect()
 }
