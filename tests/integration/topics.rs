@@ -30,6 +30,7 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
         references: Vec::new(),
         bootstrap: cluster.bootstrap().to_owned(),
         config_path: "jidoka.yaml".to_owned(),
+        outcomes: Vec::new(),
     }
 }
 
