@@ -134,6 +134,13 @@ fn what_is_damaged_or_no_profile_is_not_shown() {
     let (code, _, err) = folder.build("training.csv", "calibration.jsonl", &[]);
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("warning: 120 calibration events make p-values coarse, none below 1/121"), "{err}");
+    assert_eq!(err.matches("warning:").count(), 1, "{err}");
+    let training = String::from_utf8(folder.read("training.csv")).expect("text");
+    folder.write("training.csv", &training.replace(",b,", ",B,"));
+    let (code, _, err) = folder.build("training.csv", "calibration.jsonl", &[]);
+    let said = "`job, now` has values in 60 calibration events that the training never has: are both written alike?";
+    assert!(code == Some(0) && err.contains(said), "{err}");
+
     let mut bytes = folder.read("adult.profile");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
