@@ -19,4 +19,5 @@ mod purity;
 mod readme;
 mod schemas;
 mod sidecar;
+mod statistics;
 mod topics;
