@@ -16,6 +16,7 @@ mod choice;
 mod entry;
 pub mod export;
 mod head;
+mod incident;
 pub mod verify;
 
 pub use chain::{Chain, ChainHead, ChainLink};
@@ -26,6 +27,7 @@ pub use entry::{
     write_duplicate, write_gap,
 };
 pub use head::{HeadSigner, SignedHead};
+pub use incident::{IncidentChange, IncidentEntry, write_incident};
 
 use crate::identity::Hash;
 

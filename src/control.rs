@@ -2,7 +2,7 @@
 //!
 //! `jidoka control → record → `[`ControlView::apply`]` → the mode in force, active policies, accepted gaps`
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,40 @@ pub struct Erasure {
     pub reason: String,
 }
 
+/// The value of an `acknowledge/<incident>` record: somebody has taken notice of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who.
+    pub by: String,
+    /// Why it is over.
+    pub reason: String,
+    /// What it is held against from now on.
+    #[serde(default)]
+    pub baseline: AcknowledgedBaseline,
+}
+
+/// What an acknowledged incident makes the baseline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcknowledgedBaseline {
+    /// It stays as it was approved.
+    #[default]
+    Keep,
+    /// What has been seen since the incident was opened is approved.
+    Recent,
+}
+
+impl AcknowledgedBaseline {
+    /// The word in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Recent => "recent",
+        }
+    }
+}
+
 /// Everything ordered so far.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ControlView {
@@ -85,6 +119,7 @@ pub struct ControlView {
     active: HashMap<String, Option<Hash>>,
     gaps: HashMap<String, AcceptedGap>,
     erasures: BTreeSet<DecisionId>,
+    acknowledged: BTreeMap<String, Acknowledgement>,
 }
 
 /// A control record that could not be understood. An unreadable stop is taken as `hold`, an unreadable activation as one
@@ -123,7 +158,11 @@ impl ControlView {
             }
             Some(("gap", scope)) => set(&mut self.gaps, scope, value.and_then(|value| read::<AcceptedGap>(value, &mut fault))),
             Some(("erase", id)) => fault = self.order_erasure(id, value),
-            Some(("acknowledge", _)) => {}
+            Some(("acknowledge", incident)) => match value.map(|value| read::<Acknowledgement>(value, &mut fault)) {
+                Some(Some(order)) => drop(self.acknowledged.insert(incident.to_owned(), order)),
+                // One that cannot be read acknowledges nothing.
+                Some(None) | None => drop(self.acknowledged.remove(incident)),
+            },
             _ => fault = Some("unknown kind of key".to_owned()),
         }
         fault.map_or(Ok(()), |why| Err(UnreadableControl { key: key.to_owned(), why }))
@@ -164,6 +203,12 @@ impl ControlView {
     #[must_use]
     pub fn erasures(&self) -> &BTreeSet<DecisionId> {
         &self.erasures
+    }
+
+    /// The incidents that were acknowledged, by id.
+    #[must_use]
+    pub const fn acknowledged(&self) -> &BTreeMap<String, Acknowledgement> {
+        &self.acknowledged
     }
 
     /// The accepted loss in `partition` of `source`.
@@ -246,6 +291,16 @@ mod tests {
         let mut view = ControlView::default();
         assert!(view.apply(&key, Some(b"{}")).is_err() && view.apply("erase/all", order.map(str::as_bytes)).is_err());
         assert!(view.erasures().is_empty(), "nothing is erased by mistake");
+    }
+
+    #[test]
+    fn an_incident_is_acknowledged_with_a_name_and_a_reason() {
+        let order = Some(r#"{"by":"kim","reason":"new campaign","baseline":"recent"}"#);
+        let view = view(&[("acknowledge/00aa", order), ("acknowledge/00bb", Some(r#"{"by":"kim","reason":"-"}"#))]);
+        let baselines: Vec<_> = view.acknowledged().values().map(|order| order.baseline).collect();
+        assert_eq!(baselines, [AcknowledgedBaseline::Recent, AcknowledgedBaseline::Keep]);
+        let mut view = view;
+        assert!(view.apply("acknowledge/00aa", Some(b"{}")).is_err() && !view.acknowledged().contains_key("00aa"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod references;
 mod restore;
 mod rules;
 mod salt;
+mod tallied;
 mod tally;
 pub mod window;
 
@@ -29,6 +30,7 @@ use crate::gate::emit::{Emitter, Found, Sink};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::lookups::LookedUp;
 use crate::gate::partition::GatePartition;
+use crate::gate::tallied::{At, Tallied};
 use crate::gate::tally::Tally;
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::heads::HeadBoard;
@@ -47,6 +49,7 @@ use crate::telemetry::metrics::GateMetrics;
 pub use crate::gate::emit::OutputTopics;
 pub use crate::gate::references::LiveReferences;
 pub use crate::gate::rules::{Rules, RulesInForce, TooLong};
+pub use crate::gate::tallied::Codes;
 
 /// What all gates of a process share.
 pub struct GateSettings {
@@ -93,6 +96,7 @@ pub struct Gate {
     emitter: Emitter,
     partitions: Vec<GatePartition>,
     tally: Tally,
+    tallied: Tallied,
     /// What HTTP sources said for the events of this batch.
     looked_up: LookedUp,
 }
@@ -106,6 +110,7 @@ impl Gate {
             judge: Judge::new(settings.limits, Arc::clone(&settings.schemas)),
             emitter: Emitter::new(&settings),
             tally: Tally::new(&metrics),
+            tallied: Tallied::default(),
             rules: Arc::clone(&rules),
             in_turn: false,
             looked_up: LookedUp::new(&settings),
@@ -214,7 +219,8 @@ impl Processor for Gate {
         self.tally.consumed(held.source, record.appended_at, now);
         let control = self.control.current();
         let signals = Signals {
-            control: control.as_ref().map(|view| &***view),
+            control: control.as_ref().map(|view| &view.control),
+            monitor: control.as_ref().map(|view| &view.signals),
             fallback_band: self.settings.fallback.band,
             references: &self.looked_up,
         };
@@ -235,6 +241,8 @@ impl Processor for Gate {
                 }
                 self.emitter.decided(&found, &verdict, sink)?;
                 self.tally.reached(self.emitter.reached());
+                let at = At { source: (source, held.source), partition: record.partition, offset: record.offset };
+                self.tallied.decided(at, &verdict, (&self.rules, &self.settings.topics.tallies), outbox)?;
             }
         }
         held.position.advance(record, sha256);
@@ -249,7 +257,8 @@ impl Processor for Gate {
                 self.emitter.progress(held, outbox)?;
             }
         }
-        Ok(())
+        let Self { settings, rules, tallied, .. } = self;
+        tallied.finish(rules, &settings.topics.tallies, |source| &settings.sources[source].name, outbox)
     }
 
     fn next_offset(&self, partition: &InputPartition) -> Option<NextOffset<'_>> {
@@ -274,6 +283,7 @@ impl Processor for Gate {
             held.roll_back();
         }
         self.tally.roll_back();
+        self.tallied.roll_back();
     }
 
     fn halted(&self) -> bool {

@@ -111,6 +111,15 @@ impl ObjectWriter<'_> {
         self.list(name, items, text);
     }
 
+    /// A member that is a list of words, as [`ObjectWriter::word`] takes them.
+    pub fn words<const N: usize>(&mut self, name: &str, items: impl IntoIterator<Item = [u8; N]>) {
+        self.list(name, items, |out, word| {
+            out.push(b'"');
+            out.extend_from_slice(&word);
+            out.push(b'"');
+        });
+    }
+
     fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
         self.name(name);
         self.out.push(b'[');

@@ -22,15 +22,19 @@ pub mod identity; // times, hashes, decision ids, lanes
 pub mod json; // records written once into reused buffers
 pub mod document; // YAML with places, all mistakes at once
 pub mod event; // bytes → event
+pub mod profile; // what a model's inputs and answers look like when all is well
 pub mod reference; // what is trusted about subjects: records and tables of them
 pub mod policy; // the policy file
 pub mod trigger; // one file a trigger
+pub mod signal; // what the monitor says to all gates
 pub mod decision; // evaluate(): findings → decision, priority
 pub mod control; // what operators ordered
 pub mod signature; // Ed25519 keys, of verdicts and of chain heads
 pub mod audit; // entry and chain
 pub mod case; // a held decision on its way through people's hands
 pub mod progress; // how far a partition is decided
+pub mod tallies; // what the monitor needs of each event
+pub mod watch; // the monitor's statistics: what all events of a policy say together
 pub mod record; // members that records share; the disposition
 
 // Kafka, and what hangs on it.
@@ -38,6 +42,7 @@ pub mod stream; // turn, transaction, assignment, faults, topics: the only place
 pub mod lookup; // trusted facts behind an HTTP address
 pub mod gate; // the processor: event → decision
 pub mod sidecar; // the processor: verdict → state
+pub mod monitor; // the processor: tallies → incidents, thresholds
 pub mod replay; // the same, over files and ranges of a topic, with nothing written
 
 // Around it.

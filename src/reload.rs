@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Change, FolderWatch, SchemaFolder, read_policies_with, read_schemas};
+use crate::config::{Change, FolderWatch, ProfileFiles, SchemaFolder, read_policies, read_schemas};
 use crate::document::Problem;
 use crate::event::{SchemaSource, Schemas, WriterSchema};
 use crate::gate::{Rules, RulesInForce};
@@ -128,11 +128,14 @@ impl Reload {
         }
     }
 
-    fn read_policies(&self) {
+    fn read_policies(&mut self) {
         let began = Instant::now();
-        let folder = self.watches.policies.folder();
+        let profiles = ProfileFiles::default();
         let references: Vec<&str> = self.around.references.iter().map(String::as_str).collect();
-        match read_policies_with(folder, &self.around.fallback, Some(&references)) {
+        let read = read_policies(self.watches.policies.folder(), &self.around.fallback, Some(&references), &profiles);
+        self.watches.policies.beside(profiles.into_looks());
+        let folder = self.watches.policies.folder();
+        match read {
             Ok(set) if set.policies().is_empty() => {
                 self.refuse_policies(&[], &format!("{} has no policy any more, as if it were gone", folder.display()));
             }

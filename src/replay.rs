@@ -14,14 +14,19 @@
 mod comparison;
 mod fixture;
 mod labels;
+mod proposal;
 mod subgroups;
 mod tally;
+mod watched;
 
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
+pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
+pub use watched::Noticed;
+use watched::Watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +116,7 @@ pub struct Replay {
     /// Nothing was ordered.
     control: ControlView,
     judge: Judge,
+    watched: Watched,
     window: DedupWindow,
     log: Log,
     prefix: LanePrefix,
@@ -121,10 +127,11 @@ impl Replay {
     /// Replays by the policies of `set`, from the beginning of `log`.
     #[must_use]
     pub fn new(set: PolicySet, terms: Terms, log: Log) -> Self {
-        let mut judge = Judge::new(terms.limits, Arc::clone(&terms.schemas));
+        let mut judge = Judge::new(terms.limits, Arc::clone(&terms.schemas)).in_detail();
         judge.adopt(set.plan());
         Self {
             judge,
+            watched: Watched::new(&set),
             window: DedupWindow::new(terms.window),
             prefix: LanePrefix::of(&log.source, log.partition),
             chain: chain_of(&log),
@@ -181,11 +188,16 @@ impl Replay {
         self.window.commit(record.offset);
         let signals = Signals {
             control: Some(&self.control),
+            monitor: Some(self.watched.signals()),
             fallback_band: self.terms.fallback.band,
             references: &*self.terms.references,
         };
         let judged = self.judge.judge(&sighted, &mut self.window, &self.set, signals, &mut || Duration::ZERO);
-        Replayed { sighted, judged, input, chain: &mut self.chain }
+        match &judged {
+            Judged::Decided(verdict) => self.watched.fold(verdict, sighted.now),
+            Judged::Duplicate { .. } => self.watched.nothing(),
+        }
+        Replayed { sighted, judged, input, chain: &mut self.chain, noticed: self.watched.noticed() }
     }
 }
 
@@ -200,6 +212,8 @@ pub struct Replayed<'a> {
     pub sighted: Sighted<'a>,
     /// What became of it.
     pub judged: Judged<'a>,
+    /// The incidents that it opened or closed.
+    pub noticed: &'a [Noticed],
     input: InputRecord<'a>,
     chain: &'a mut Chain,
 }

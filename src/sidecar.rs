@@ -140,7 +140,7 @@ impl Processor for Sidecar {
     }
 
     fn look_around(&mut self) -> Result<Vec<InputPartition>, Fault> {
-        let ready = self.surroundings.look(&self.settings, &mut self.lanes, &mut self.reader, &self.control.orders())?;
+        let ready = self.surroundings.look(&self.settings, &mut self.lanes, &mut self.reader, &self.control.orders().control)?;
         self.tally.show(&self.lanes, self.settings.clock.now());
         Ok(ready)
     }

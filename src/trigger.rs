@@ -2,6 +2,7 @@
 //!
 //! `event + settings from the policy → measure → `[`Measurement`]` → (decision) → result, risk, sentence`
 
+pub mod anomaly;
 pub mod confidence;
 pub mod contradiction;
 pub mod rule;
@@ -21,6 +22,8 @@ pub enum Measurement {
         /// Whether the value is beyond the limit.
         hit: bool,
     },
+    /// It could look and measures something, of which there is nothing here: a miss.
+    NothingMeasured,
     /// It could look, and what it looks for is there or not.
     Found(bool),
     /// It could look, and there is nothing to look at, for this reason: a miss that says so.

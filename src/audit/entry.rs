@@ -7,6 +7,7 @@ use crate::identity::{DecisionId, Hash, Timestamp};
 use crate::json::{ObjectWriter, object};
 use crate::policy::Policy;
 use crate::record;
+use crate::signal::IncidentId;
 
 /// What the append time of an input record means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,8 +151,8 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details<'_>) {
         entry.texts("missed", decision.missed.iter().filter_map(|&index| Some(decided.policy?.triggers.get(index)?.id.as_str())));
         priority(entry, decision, decided.policy);
         entry.object("basis", |basis| {
-            basis.raw("threshold", None);
-            basis.texts("incidents", []);
+            basis.number("threshold", decision.rank.and_then(|rank| rank.threshold));
+            incidents(basis, &decision.incidents);
             basis.text("control", decision.control.as_str());
             decision.write_reference(basis, decided.policy);
             basis.word("now", &decided.at.rfc3339());
@@ -162,6 +163,10 @@ fn write(out: &mut Vec<u8>, decided: &Decided<'_>, details: Details<'_>) {
         }
         entry.integer("took_us", i64::try_from(decision.took.as_micros()).unwrap_or(i64::MAX));
     });
+}
+
+fn incidents(basis: &mut ObjectWriter<'_>, ids: &[IncidentId]) {
+    basis.words("incidents", ids.iter().map(|id| id.hex()));
 }
 
 /// What a DUPLICATE entry says.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::terminal::{Exit, GOOD, Output, fail, paint, say};
 use crate::config::Settings;
-use crate::control::{AcceptedGap, Erasure, Mode, Stop, gap_scope};
+use crate::control::{AcceptedGap, AcknowledgedBaseline, Acknowledgement, Erasure, Mode, Stop, gap_scope};
 use crate::identity::DecisionId;
 use crate::stream::player::send_one;
 use crate::stream::record::Outgoing;
@@ -31,6 +31,7 @@ Examples:
   jidoka control stop --mode normal --by kim --reason 'incident 0042 closed'
   jidoka control accept-gap --source inference --partition 3 --to 120000 \\
       --by kim --reason 'retention was 1 h'
+  jidoka control acknowledge 5c0ffee05c0ffee0 --by kim --reason 'campaign for first-time buyers'
   jidoka control erase 925ab795168fdc48291233198923001a --by kim --reason 'request 17'"
 )]
 pub struct ControlArgs {
@@ -93,6 +94,29 @@ Example:
         #[command(flatten)]
         signature: Signature,
     },
+    /// Say that an incident of the monitor is understood: its effect is over
+    #[command(
+        after_help = "While an incident about a subgroup is open, adverse decisions about its members are held. Acknowledging it ends
+that, and is written to the audit trail with who did it and why. From then on the group is watched anew: against the approved
+baseline, or, with --baseline recent, against what has been seen since the incident was opened (at least 200 events).
+
+Exit codes: 0 the order is written; 1 it could not be; 2 wrong usage or configuration.
+
+Examples:
+  jidoka control acknowledge 5c0ffee05c0ffee0 --by kim --reason 'model 7 was rolled back'
+  jidoka control acknowledge 5c0ffee05c0ffee0 --baseline recent \\
+      --by kim --reason 'new income limits, approved in minutes 44'"
+    )]
+    Acknowledge {
+        /// The incident's id
+        #[arg(value_name = "INCIDENT", value_parser = incident_id)]
+        incident: String,
+        /// What it is held against from now on
+        #[arg(long, value_enum, default_value_t = BaselineArg::Keep)]
+        baseline: BaselineArg,
+        #[command(flatten)]
+        signature: Signature,
+    },
     /// Erase what is left of closed cases: the event, the findings, and what reviewers wrote
     #[command(
         after_help = "Removes a case's records from the topics cases and archive; compaction then removes them from the disks
@@ -112,6 +136,20 @@ Example:
         #[command(flatten)]
         signature: Signature,
     },
+}
+
+fn incident_id(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_id { Ok(text.to_owned()) } else { Err("an incident's id is 16 digits, 0-9 and a-f".to_owned()) }
+}
+
+/// What an incident is held against once it is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum BaselineArg {
+    /// The approved baseline, as it was
+    Keep,
+    /// What has been seen since the incident was opened
+    Recent,
 }
 
 fn decision_id(text: &str) -> Result<DecisionId, String> {
@@ -225,6 +263,15 @@ fn orders(command: &ControlCommand, settings: &Settings) -> Result<Vec<Order>, S
             let scope = gap_scope(source, *partition);
             let said = format!("{scope} goes on at offset {to}");
             (format!("gap/{scope}"), serde_json::to_string(&gap), said)
+        }
+        ControlCommand::Acknowledge { incident, baseline, signature } => {
+            let baseline = match baseline {
+                BaselineArg::Keep => AcknowledgedBaseline::Keep,
+                BaselineArg::Recent => AcknowledgedBaseline::Recent,
+            };
+            let order = Acknowledgement { by: signature.by.clone(), reason: signature.reason.clone(), baseline };
+            let said = format!("{incident} is acknowledged once the monitor has read it");
+            (format!("acknowledge/{incident}"), serde_json::to_string(&order), said)
         }
         ControlCommand::Erase { decisions, signature } => {
             let erasure = Erasure { by: signature.by.clone(), reason: signature.reason.clone() };

@@ -162,7 +162,7 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
     let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
-    let roles = Roles { gate: Some(gate), sidecar: Some(SidecarRole) };
+    let roles = Roles { gate: Some(gate), monitor: None, sidecar: Some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Arc::new(Lines::new(args.output, Arc::clone(&stop)));

@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod bench;
+pub mod calibrate;
 pub mod case;
 pub mod control;
 pub mod dev;
@@ -22,6 +23,9 @@ pub mod lines;
 pub mod policy;
 pub mod problems;
 pub mod produce;
+pub mod profile;
+mod recorded;
+mod reference;
 pub mod run;
 pub mod shell;
 pub mod terminal;
@@ -76,6 +80,10 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Check policy files, try them on fixtures and on recorded events
     Policy(policy::PolicyArgs),
+    /// Build the profile of a model's training data, and look at it
+    Profile(profile::ProfileArgs),
+    /// Propose limits, and how much each would hold, from recorded events
+    Calibrate(calibrate::CalibrateArgs),
     /// List and show held decisions, and claim, approve, reject them
     Case(case::CaseArgs),
     /// Tell running gates to hold, stop or go on; accept lost input
@@ -127,6 +135,7 @@ pub fn main() -> Exit {
         Command::VerdictKey(args) => verdict_key::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Completions(args) => shell::completions(&args, definition()),
         Command::Man(args) => shell::man(&args, definition()),
         Command::Topics(args) => match settings(Some(args.config())) {
@@ -141,6 +150,7 @@ pub fn main() -> Exit {
             Ok(settings) => control::run(&args, &settings),
             Err(exit) => exit,
         },
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Produce(args) => match args.config().map(|path| settings(Some(path))) {
             None => produce::run(&args, ClientConfig::new()),
             Some(Ok(settings)) => produce::run(&args, client(&settings.kafka)),
@@ -186,6 +196,7 @@ fn topics_context(settings: &Settings, config_path: &str) -> TopicsContext {
         layout: layout(settings),
         sources: settings.sources.iter().map(|source| source.topic.clone()).collect(),
         references: settings.references.iter().filter_map(crate::config::Reference::topic).map(str::to_owned).collect(),
+        outcomes: settings.outcomes.clone(),
         bootstrap: settings.kafka.bootstrap_servers().to_owned(),
         config_path: config_path.to_owned(),
     }

@@ -1,7 +1,6 @@
 //! `jidoka policy check|test|replay`.
 
 mod check;
-mod reference;
 mod replay;
 mod test;
 
@@ -50,7 +49,7 @@ pub fn run(args: &PolicyArgs) -> Exit {
 }
 
 /// Reads the policies of `paths`, which are files or folders of them, as one set.
-fn read_set(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
+pub(super) fn read_set(paths: &[PathBuf], fallback: &FallbackReview) -> Result<PolicySet, Vec<Problem>> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
@@ -75,7 +74,7 @@ fn problem(path: &Path, message: &str) -> Problem {
 }
 
 /// The sources that the policies name, each once.
-fn sources<'s>(sets: impl IntoIterator<Item = &'s PolicySet>) -> BTreeSet<&'s str> {
+pub(super) fn sources<'s>(sets: impl IntoIterator<Item = &'s PolicySet>) -> BTreeSet<&'s str> {
     sets.into_iter().flat_map(PolicySet::policies).filter_map(|policy| policy.matches.source.as_deref()).collect()
 }
 

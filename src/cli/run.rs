@@ -7,6 +7,7 @@
 //! ```
 
 mod gate;
+mod monitor;
 mod plan;
 mod sidecar;
 
@@ -17,12 +18,13 @@ use clap::Args;
 
 use super::interrupt;
 use super::terminal::{Exit, fail};
-use crate::config::{self, FolderWatch, POLICY_FILES, SCHEMA_FILES, Settings, Unsigned};
+use crate::config::{self, FolderWatch, POLICY_FILES, ProfileFiles, SCHEMA_FILES, Settings, Unsigned};
 use crate::reload::Watches;
 use crate::telemetry::metrics::Metrics;
 
 pub use gate::GateRole;
 pub(super) use gate::gate_settings;
+pub use monitor::MonitorRole;
 pub use plan::{Ended, Plan, Roles, Running, TopicCheck};
 pub(super) use plan::{batch_limits, client_settings};
 pub use sidecar::SidecarRole;
@@ -32,9 +34,10 @@ pub(super) use sidecar::{sidecar_settings, worker_settings as sidecar_worker_set
 #[derive(Args, Debug)]
 #[command(after_help = "The roles:
   gate     reads inference events, decides, opens cases; as many threads as gate.workers
+  monitor  watches all decisions together: subgroups, inputs, the review load; one instance does, others stand by
   sidecar  applies reviewers' verdicts to cases; instances share the lanes
 Without --roles it runs the gate where `sources` are configured, and the sidecar where `verdicts.keys` or `verdicts.unsigned`
-are. monitor and api arrive in later versions.
+are. The monitor runs only where it is named. api arrives in a later version.
 
 The process waits for a broker that is not there yet and says so; /readyz answers 503 with the reason until
 every worker has its part of the input. SIGTERM ends it after the present transactions; nothing is lost however it ends.
@@ -43,14 +46,14 @@ Exit codes: 0 ended as asked; 1 something that only a person can mend, said in o
 
 Examples:
   jidoka run --config jidoka.yaml --roles gate
-  jidoka run --config jidoka.yaml --roles gate,sidecar
+  jidoka run --config jidoka.yaml --roles gate,monitor,sidecar
   JIDOKA__INSTANCE=1 JIDOKA__GATE__WORKERS=4 jidoka run --config jidoka.yaml
   curl -s localhost:8080/readyz | jq")]
 pub struct RunArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = "JIDOKA_CONFIG", default_value = "jidoka.yaml")]
     pub config: PathBuf,
-    /// What this process does: gate, sidecar
+    /// What this process does: gate, monitor, sidecar
     #[arg(long, value_delimiter = ',', value_name = "ROLES")]
     pub roles: Vec<String>,
 }
@@ -59,6 +62,7 @@ pub struct RunArgs {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wanted {
     Gate,
+    Monitor,
     Sidecar,
 }
 
@@ -85,10 +89,14 @@ pub fn run(args: &RunArgs) -> Exit {
         Ok(gate) => gate,
         Err(exit) => return exit,
     };
+    let monitor = match wanted.contains(&Wanted::Monitor).then(|| monitor_role(&settings)).transpose() {
+        Ok(monitor) => monitor,
+        Err(exit) => return exit,
+    };
     for key in settings.without_effect() {
         tracing::warn!(key, "is set, but does nothing in this version");
     }
-    let roles = Roles { gate, sidecar: wanted.contains(&Wanted::Sidecar).then_some(SidecarRole) };
+    let roles = Roles { gate, monitor, sidecar: wanted.contains(&Wanted::Sidecar).then_some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics: Arc::new(Metrics::new()), check: TopicCheck::Full };
     match plan.run(&args.config.display().to_string(), &stop) {
         Ok(()) => Exit::Done,
@@ -99,11 +107,13 @@ pub fn run(args: &RunArgs) -> Exit {
 fn named_roles(names: &[String]) -> Result<Vec<Wanted>, String> {
     let role = |name: &String| match name.as_str() {
         "gate" => Ok(Wanted::Gate),
+        "monitor" => Ok(Wanted::Monitor),
         "sidecar" => Ok(Wanted::Sidecar),
-        "monitor" | "api" => {
-            Err(format!("The role {name:?} is not part of this version yet; it arrives later. This version runs: gate, sidecar."))
+        "api" => {
+            let runs = "This version runs: gate, monitor, sidecar.";
+            Err(format!("The role {name:?} is not part of this version yet; it arrives later. {runs}"))
         }
-        _ => Err(format!("The role {name:?} is no role of jidoka. This version runs: gate, sidecar.")),
+        _ => Err(format!("The role {name:?} is no role of jidoka. This version runs: gate, monitor, sidecar.")),
     };
     names.iter().map(role).collect()
 }
@@ -134,18 +144,27 @@ fn wanted_roles(named: Vec<Wanted>, settings: &Settings) -> Result<Vec<Wanted>, 
     Ok(wanted)
 }
 
+/// Policies of a monitor, read once and then followed.
+fn monitor_role(settings: &Settings) -> Result<MonitorRole, Exit> {
+    let GateRole { policies, follow, .. } = gate_role(settings)?;
+    Ok(MonitorRole { policies, follow })
+}
+
 /// Policies and schemas of a gate, read once and then followed.
 fn gate_role(settings: &Settings) -> Result<GateRole, Exit> {
     // Before they are read, so that no change falls between.
-    let follow = Some(Watches {
+    let mut follow = Watches {
         policies: FolderWatch::new(&settings.policies, &POLICY_FILES),
         schemas: FolderWatch::new(&settings.schemas.path, &SCHEMA_FILES),
-    });
-    let policies = config::read_policies_with(&settings.policies, &settings.fallback, Some(&settings.reference_names()))
+    };
+    let profiles = ProfileFiles::default();
+    let names = settings.reference_names();
+    let policies = config::read_policies(&settings.policies, &settings.fallback, Some(&names), &profiles)
         .map_err(|problems| super::report_problems(&problems))?;
+    follow.policies.beside(profiles.into_looks());
     if policies.policies().is_empty() {
         tracing::warn!(folder = %settings.policies.display(), "there is no policy; every event will be held by `no-policy`");
     }
     let schemas = config::read_schemas(&settings.schemas).map_err(|problems| super::report_problems(&problems))?;
-    Ok(GateRole { policies, schemas, follow })
+    Ok(GateRole { policies, schemas, follow: Some(follow) })
 }

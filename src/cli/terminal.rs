@@ -182,6 +182,38 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// Why a command ended early, for people.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// How it ends.
+    pub exit: Exit,
+    /// Why; empty where it was said already.
+    pub reason: String,
+}
+
+impl Stopped {
+    /// It was called wrongly.
+    pub fn usage(reason: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, reason: reason.into() }
+    }
+
+    /// The work failed.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, reason: reason.into() }
+    }
+
+    /// Everything was said already.
+    pub const fn silently(exit: Exit) -> Self {
+        Self { exit, reason: String::new() }
+    }
+
+    /// Says why, and how it ends.
+    #[must_use]
+    pub fn say(self) -> Exit {
+        if self.reason.is_empty() { self.exit } else { fail(self.exit, self.reason) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,11 +14,14 @@ mod references;
 mod signing;
 mod watch;
 
-pub use files::{POLICY_FILES, SCHEMA_FILES, policy_files, read_policies, read_policies_with, read_policy_files, read_schemas};
+pub use files::{
+    POLICY_FILES, PROFILE_BYTES_MAX, ProfileFiles, SCHEMA_FILES, policy_files, read_policies, read_policy_files,
+    read_policy_for_profile, read_schemas,
+};
 pub use kafka::KafkaProperties;
 pub use keys::{KEYS, Key, KeyDefault, Takes};
 pub use references::{HttpReference, Reference, ReferenceSource, SUBJECT_PLACE, TopicReferenceBounds};
-pub use watch::{Change, FolderWatch};
+pub use watch::{Change, FileLook, FolderWatch};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +49,10 @@ pub struct Settings {
     pub schemas: SchemaFolder,
     /// `reload.every`: how often the folders are looked at.
     pub reload_every: Duration,
+    /// `outcomes`: topics of labels that come late.
+    pub outcomes: Vec<String>,
+    /// `monitor`: its bounds.
+    pub monitor: MonitorSettings,
     /// `references`: trusted facts about subjects.
     pub references: Vec<Reference>,
     /// `instance`: the ordinal that makes this process's transactional ids stable.
@@ -189,6 +196,17 @@ pub struct EventBounds {
 pub struct SidecarSettings {
     /// When a batch of verdicts is full.
     pub batch: BatchBounds,
+}
+
+/// The monitor's bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MonitorSettings {
+    /// When a batch of tallies and labels is full.
+    pub batch: BatchBounds,
+    /// Events of a policy after which its state is written anew.
+    pub snapshot_every: u64,
+    /// Events of a policy that a label that comes late can still be joined to.
+    pub window: usize,
 }
 
 /// Whose commands count.

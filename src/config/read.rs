@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, Presence, SchemaFolder, Settings, SidecarSettings,
-    Source, Start, TopicSettings, kafka, references, signing,
+    ApiSettings, BatchBounds, Encoding, EventBounds, Format, GateSettings, MonitorSettings, Presence, SchemaFolder, Settings,
+    SidecarSettings, Source, Start, TopicSettings, kafka, references, signing,
 };
 use crate::document::{DAY, Field, HOUR, MINUTE, Map, SECOND, YEAR, duration_text};
 use crate::identity::Timestamp;
@@ -54,10 +54,11 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         kafka: root.section("kafka", kafka::properties),
         encoding: encoding(&root.key("encoding")),
         sources: sources(&root.key("sources"), &topics.prefix),
-        topics,
         policies: policies(&root.key("policies"), folder),
         schemas: root.section("schema_registry", |map| schemas(map, folder)),
         reload_every: root.section("reload", |map| timeout(&map.key("every"), MILLISECOND * 100..=HOUR, SECOND)),
+        outcomes: outcomes(&root.key("outcomes"), &topics.prefix),
+        monitor: root.section("monitor", monitor),
         references: references::references(&root.key("references")),
         instance: root.key("instance").integer(0..=9_999).unwrap_or(0),
         fallback: root.section("fallback", fallback),
@@ -69,6 +70,7 @@ pub(super) fn settings(root: &Map<'_>, folder: &Path) -> Settings {
         dead_letters_max_bytes: root
             .section("dead_letters", |map| dead_letter_bytes(&map.key("max_bytes"), gate.max_record_bytes)),
         gate,
+        topics,
         control_max_age: root.section("control", |map| timeout(&map.key("max_age"), SECOND..=HOUR, SECOND * 30)),
         transaction_timeout,
         session_timeout: root.section("session", |map| session_timeout(&map.key("timeout"), transaction_timeout)),
@@ -211,6 +213,30 @@ fn gate(map: &Map<'_>) -> GateSettings {
 fn sidecar(map: &Map<'_>) -> SidecarSettings {
     let default = BatchBounds { max_records: 1_000, max_bytes: 8_388_608, linger: MILLISECOND * 2 };
     SidecarSettings { batch: map.section("batch", |map| batch(map, default)) }
+}
+
+fn monitor(map: &Map<'_>) -> MonitorSettings {
+    let default = BatchBounds { max_records: 1_000, max_bytes: 16_777_216, linger: MILLISECOND * 20 };
+    MonitorSettings {
+        batch: map.section("batch", |map| batch(map, default)),
+        snapshot_every: map.key("snapshot_every").integer(100..=10_000_000).unwrap_or(10_000),
+        window: map.key("window").integer(2_000..=10_000_000).unwrap_or(100_000),
+    }
+}
+
+/// Topics of late labels. None may be one of ours.
+fn outcomes(field: &Field<'_>, prefix: &str) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    let read = |item: Field<'_>| {
+        let name = item.map(|map| source_topic(&map.required("topic"), prefix, &[])).flatten()?;
+        if seen.contains(&name) {
+            return item.refused(format!("the topic `{name}` stands here already"));
+        }
+        seen.push(name);
+        Some(())
+    };
+    let _ = field.list(0..=MAX_ITEMS, read);
+    seen
 }
 
 fn batch(map: &Map<'_>, default: BatchBounds) -> BatchBounds {

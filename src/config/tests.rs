@@ -38,7 +38,7 @@ fn the_example_says_the_defaults_and_its_policies_load() {
     let settings = Settings::load(Some(&example()), std::iter::empty()).unwrap();
     let source = Source { name: "inference".into(), topic: "inference".into(), format: Format::Native, start: Start::Earliest };
     assert_eq!(settings.sources, [source]);
-    let policies = read_policies(&settings.policies, &settings.fallback).unwrap();
+    let policies = read_policies(&settings.policies, &settings.fallback, None, &ProfileFiles::default()).unwrap();
     let names: Vec<&str> = policies.policies().iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["adult-income", "credit-default"]);
     assert!(settings.without_effect().is_empty());
@@ -483,7 +483,7 @@ fn files_that_cannot_be_read_are_one_problem() {
 fn a_folder_of_policies_is_read_as_a_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    let read = || read_policies(folder.path(), &FallbackReview::default());
+    let read = || read_policies(folder.path(), &FallbackReview::default(), None, &ProfileFiles::default());
     assert_eq!(read().unwrap().policies().len(), 0);
     let policy = |name: &str| {
         format!("policy: {name}\nmatch: {{model: {name}}}\ntriggers: [{{id: t, confidence: {{measure: margin, below: 0.1}}}}]")
@@ -498,7 +498,7 @@ fn a_folder_of_policies_is_read_as_a_whole_or_not_at_all() {
     file("d.yaml", "triggers: []");
     let found = sentences(read());
     assert_eq!(found.len(), 5, "{found:?}");
-    let missing = read_policies(&folder.path().join("none"), &FallbackReview::default());
+    let missing = read_policies(&folder.path().join("none"), &FallbackReview::default(), None, &ProfileFiles::default());
     assert!(sentences(missing)[0].ends_with("none: cannot be read: No such file or directory (os error 2)"));
 }
 

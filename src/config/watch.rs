@@ -16,15 +16,18 @@ use super::files::files_in;
 pub struct FolderWatch {
     folder: PathBuf,
     extensions: &'static [&'static str],
+    /// Files elsewhere that are read with those of the folder.
+    beside: Vec<PathBuf>,
     read: Look,
     last: Look,
 }
 
 /// What is seen of the files without reading them; or why nothing can be seen.
-type Look = Result<Vec<(PathBuf, FileLook)>, String>;
+type Look = Result<Vec<(PathBuf, Option<FileLook>)>, String>;
 
+/// What is seen of a file without reading it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct FileLook {
+pub struct FileLook {
     bytes: u64,
     modified: Option<SystemTime>,
     /// A file that was put in another's place may have its size and time.
@@ -47,13 +50,25 @@ impl FolderWatch {
     /// Watches the files of `folder` that have one of these `extensions`. How they look now counts as read.
     #[must_use]
     pub fn new(folder: &Path, extensions: &'static [&'static str]) -> Self {
-        let read = look(folder, extensions);
-        Self { folder: folder.to_owned(), extensions, last: read.clone(), read }
+        let read = look(folder, extensions, &[]);
+        Self { folder: folder.to_owned(), extensions, beside: Vec::new(), last: read.clone(), read }
+    }
+
+    /// Watches these files, too, and no others than those of the folder and these. They looked so when they were read; none
+    /// where there was none.
+    pub fn beside(&mut self, mut looks: Vec<(PathBuf, Option<FileLook>)>) {
+        looks.sort_by(|(one, _), (other, _)| one.cmp(other));
+        looks.dedup_by(|(one, _), (other, _)| one == other);
+        if let Ok(read) = &mut self.read {
+            read.retain(|(path, _)| !self.beside.contains(path));
+            read.extend(looks.iter().cloned());
+        }
+        self.beside = looks.into_iter().map(|(path, _)| path).collect();
     }
 
     /// Looks again.
     pub fn look(&mut self) -> Change {
-        let seen = look(&self.folder, self.extensions);
+        let seen = look(&self.folder, self.extensions, &self.beside);
         let stood_still = seen == self.last;
         self.last.clone_from(&seen);
         if seen == self.read || !stood_still {
@@ -73,15 +88,23 @@ impl FolderWatch {
     }
 }
 
-fn look(folder: &Path, extensions: &[&str]) -> Look {
-    let files = || -> io::Result<Vec<(PathBuf, FileLook)>> {
-        let seen = |path: PathBuf| std::fs::metadata(&path).map(|metadata| (path, FileLook::of(&metadata)));
+fn look(folder: &Path, extensions: &[&str], beside: &[PathBuf]) -> Look {
+    let files = || -> io::Result<Vec<(PathBuf, Option<FileLook>)>> {
+        let seen = |path: PathBuf| std::fs::metadata(&path).map(|metadata| (path, Some(FileLook::of(&metadata))));
         files_in(folder, extensions)?.into_iter().map(seen).collect()
     };
-    files().map_err(|error| error.to_string())
+    let mut seen = files().map_err(|error| error.to_string())?;
+    seen.extend(beside.iter().map(|path| (path.clone(), FileLook::at(path))));
+    Ok(seen)
 }
 
 impl FileLook {
+    /// The file at `path`, where there is one.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+
     fn of(metadata: &Metadata) -> Self {
         Self {
             bytes: metadata.len(),
@@ -114,6 +137,24 @@ mod tests {
         fs::write(folder.path().join(".a.yaml.swp"), "x").expect("written");
         fs::write(folder.path().join("notes.txt"), "x").expect("written");
         assert_eq!((watch.look(), watch.look()), (Change::None, Change::None), "not ours");
+    }
+
+    #[test]
+    fn files_elsewhere_that_are_read_with_it_are_watched_too() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let (folder, profile) = (parent.path().join("policies"), parent.path().join("a.profile"));
+        fs::create_dir(&folder).expect("made");
+        fs::write(folder.join("a.yaml"), "a").expect("written");
+        let mut watch = FolderWatch::new(&folder, &["yaml"]);
+        watch.beside(vec![(profile.clone(), None)]);
+        assert_eq!((watch.look(), watch.look()), (Change::None, Change::None), "it is not there, as before");
+        fs::write(&profile, "one").expect("written");
+        assert_eq!((watch.look(), watch.look(), watch.look()), (Change::None, Change::Files, Change::None));
+        fs::write(&profile, "more").expect("written");
+        watch.beside(vec![(profile.clone(), FileLook::at(&profile)), (profile.clone(), FileLook::at(&profile))]);
+        assert_eq!((watch.look(), watch.look()), (Change::None, Change::None), "it was read so");
+        fs::remove_file(&profile).expect("removed");
+        assert_eq!((watch.look(), watch.look()), (Change::None, Change::Files));
     }
 
     #[test]

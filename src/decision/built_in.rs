@@ -17,6 +17,8 @@ pub enum BuiltIn {
     ControlUnreadable,
     /// Operators activated a policy file that this gate does not have.
     PolicyMissing,
+    /// Its priority is among the share that reviewers can look at. Adds nothing to the priority, of which it follows.
+    Capacity,
     /// The event was older than `max_age` and the policy says `on_late: hold`.
     Late,
 }
@@ -35,6 +37,7 @@ impl BuiltIn {
             Self::Stopped => "stopped",
             Self::ControlUnreadable => "control-unreadable",
             Self::PolicyMissing => "policy-missing",
+            Self::Capacity => "capacity",
             Self::Late => "late",
         }
     }
@@ -49,6 +52,7 @@ impl BuiltIn {
             Self::Stopped => "an operator ordered that everything is held",
             Self::ControlUnreadable => "the operators' orders could not be read",
             Self::PolicyMissing => "the policy file that operators activated is not loaded here",
+            Self::Capacity => "its priority is among the share that reviewers can look at",
             Self::Late => "the event was older than the policy allows when it was decided",
         }
     }
@@ -65,6 +69,7 @@ impl BuiltIn {
             Self::Stopped => "An operator ordered that everything is held.",
             Self::ControlUnreadable => "The operators' orders could not be read, so nothing is released.",
             Self::PolicyMissing => "The policy file that operators activated is not loaded here.",
+            Self::Capacity => "Its priority is among the share of decisions that reviewers can look at.",
             Self::Late => "The event was older than the policy allows when it was decided.",
         }
     }

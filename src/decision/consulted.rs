@@ -46,7 +46,7 @@ impl Decision {
             result.reason_after(policy, out);
             return;
         }
-        result.sentence(policy, out);
+        result.sentence(policy, self.told.sentence(result), out);
     }
 
     /// Writes the member `details` of `result`: null for what has none. It holds values of the event and of the record, and
@@ -64,7 +64,7 @@ impl Decision {
             (Some(consulted), Some(rule), Some(record), Some(event)) => {
                 contradiction::write_details(writer, (rule, &consulted.found), (event, record), scratch);
             }
-            _ => writer.raw("details", None),
+            _ => writer.raw("details", self.told.details(result)),
         }
     }
 

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::{ControlView, Mode};
-use crate::decision::{BuiltIn, Consulted, ControlBasis, Decision, Outcome, Part, ResultKind, TriggerRef, TriggerResult};
+use crate::decision::{
+    BuiltIn, Consulted, ControlBasis, Decision, Outcome, Part, Rank, ResultKind, TriggerRef, TriggerResult, capacity, fairness,
+    unusual,
+};
 use crate::event::{Code, Event};
 use crate::identity::{DecisionId, Timestamp};
-use crate::policy::{Band, Limit, Missed, OnLate, Policy, Trigger, TriggerKind};
-use crate::policy::{Contradiction, OnAbsent};
+use crate::policy::{Anomaly, Band, Contradiction, Limit, Missed, OnAbsent, OnLate, Policy, Trigger, TriggerKind};
 use crate::reference::{LOOKUP_LATE, NO_REFERENCE, REFERENCE_TOO_OLD, References, Trusted, TrustedRecord};
+use crate::signal::{PolicySignals, SignalsView};
+use crate::tallies::EventHash;
+use crate::trigger::anomaly::Unusual;
 use crate::trigger::contradiction::{self, Contradictions};
-use crate::trigger::{Measurement, Unmeasured, confidence, rule, sample};
+use crate::trigger::{Measurement, Unmeasured, anomaly, confidence, rule, sample};
 
 /// Which decision it is, and when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +62,8 @@ impl<'a> Subject<'a> {
 pub struct Signals<'a> {
     /// The operators' orders; none where they are not known to be read to the end within `control.max_age`.
     pub control: Option<&'a ControlView>,
+    /// What the monitor said; none where there is no monitor.
+    pub monitor: Option<&'a SignalsView>,
     /// Band of cases that no policy covers.
     pub fallback_band: Band,
     /// What is trusted about subjects.
@@ -74,19 +81,19 @@ pub fn evaluate(
     decision: &mut Decision,
 ) {
     let policy = subject.policy();
-    decision.results.clear();
-    decision.missed.clear();
-    decision.consulted.clear();
-    decision.priority.parts.clear();
+    decision.clear();
+    let understood = signals.monitor.is_none_or(SignalsView::is_readable);
     decision.control = signals
         .control
+        .filter(|_| understood)
         .map_or(ControlBasis::Unreadable, |control| ControlBasis::Read(control.mode(policy.map(|policy| policy.name.as_str()))));
     decision.late = is_late(policy, occasion);
     let built_in = built_in_findings(subject, signals, decision);
     let holds = match subject {
         Subject::Event { event, policy: Some(policy), .. } => {
+            let said = signals.monitor.and_then(|monitor| monitor.of(&policy.name));
             let (spent, references) = (meter(), signals.references);
-            Run { policy, event, occasion, references, spent, holds: built_in, decision }.triggers(meter)
+            Run { policy, event, said, occasion, references, spent, must: built_in, would: Holds::No, decision }.triggers(meter)
         }
         _ => built_in,
     };
@@ -118,7 +125,7 @@ fn built_in_findings(subject: Subject<'_>, signals: Signals<'_>, decision: &mut 
     let mut find = |built_in: BuiltIn| {
         found = Holds::Yes;
         let trigger = TriggerRef::BuiltIn(built_in);
-        decision.results.push(TriggerResult { trigger, result: ResultKind::Hit, value: None, limit: None, error: None });
+        decision.results.push(TriggerResult::plain(trigger, ResultKind::Hit));
         decision.priority.parts.push(Part::new(trigger, BuiltIn::RISK, 1.0));
     };
     match subject {
@@ -155,11 +162,16 @@ const TIMED_TOGETHER: usize = 16;
 struct Run<'r> {
     policy: &'r Policy,
     event: &'r Event<'r>,
+    /// What the monitor said of this policy.
+    said: Option<&'r PolicySignals>,
     occasion: Occasion,
     references: &'r dyn References,
     /// The meter after the trigger before.
     spent: Duration,
-    holds: Holds,
+    /// Whether it is held whatever the reviewers' capacity.
+    must: Holds,
+    /// Whether something was found that holds unless there is a capacity, which then decides.
+    would: Holds,
     decision: &'r mut Decision,
 }
 
@@ -167,6 +179,7 @@ impl Run<'_> {
     /// All of them: samples last, since they draw from what the others would release.
     fn triggers(mut self, meter: &mut dyn FnMut() -> Duration) -> Holds {
         let policy = self.policy;
+        self.look_at_the_subject();
         let mut most_unsure: Option<Part> = None;
         let mut sampled = false;
         let (mut rest, mut alone_until) = (0, 0);
@@ -188,6 +201,9 @@ impl Run<'_> {
                     let measurement = confidence::measure(limits, self.event);
                     self.judge_metered(rest, measurement, meter(), &mut most_unsure);
                 }
+                TriggerKind::Anomaly(_) | TriggerKind::Fairness(_) if self.rules_only() => self.skip(rest),
+                TriggerKind::Anomaly(settings) => self.anomaly(rest, *settings, meter),
+                TriggerKind::Fairness(_) => self.fairness(rest, meter),
                 TriggerKind::Contradiction(rule) => {
                     let measurement = self.contradiction(rest, rule);
                     self.judge_metered(rest, measurement, meter(), &mut most_unsure);
@@ -197,10 +213,100 @@ impl Run<'_> {
             rest += 1;
         }
         self.decision.priority.parts.extend(most_unsure);
+        let holds = self.within_capacity();
+        self.decision.mandatory = self.must == Holds::Yes;
         if sampled {
-            self.draw(meter);
+            self.draw(holds == Holds::No, meter);
         }
-        self.holds
+        if self.must == Holds::Yes { Holds::Yes } else { holds }
+    }
+
+    /// Whose event it is and what it would mean for them: asked once, and only under a policy with a profile.
+    fn look_at_the_subject(&mut self) {
+        let Some(trained) = &self.policy.trained else { return };
+        self.decision.event = Some(EventHash::of(self.event.event_id()));
+        self.decision.favourable =
+            self.policy.adverse.as_ref().and_then(|adverse| adverse.holds(self.event).ok()).map(|adverse| !adverse);
+        self.decision.incidents.extend(fairness::concerning(self.said, trained, self.event).map(|(id, _)| id));
+    }
+
+    /// Whether operators ordered that statistical triggers are skipped.
+    fn rules_only(&self) -> bool {
+        self.decision.control == ControlBasis::Read(Mode::RulesOnly)
+    }
+
+    fn skip(&mut self, place: usize) {
+        self.decision.results.push(TriggerResult::plain(TriggerRef::Policy(place), ResultKind::Skipped));
+    }
+
+    /// How unlike the training data the input is.
+    fn anomaly(&mut self, place: usize, settings: Anomaly, meter: &mut dyn FnMut() -> Duration) {
+        let Some(trained) = &self.policy.trained else {
+            let without = Measurement::Error(Unmeasured::Because("the policy has no profile"));
+            self.judge_metered(place, without, meter(), &mut None);
+            return;
+        };
+        let (profile, event) = (trained.profile(), self.event);
+        let found = anomaly::score(profile, |feature| trained.feature(event, feature), &mut self.decision.scratch);
+        let fresh = self.said.filter(|_| settings.recalibrate).and_then(|said| said.calibration_for(self.policy.hash));
+        let value = fresh.map_or(profile.calibration(), |fresh| &fresh.calibration).p(found.score);
+        let measurement = Measurement::Measured { value, risk: anomaly::risk(value), hit: value <= settings.alpha };
+        let mut part = None;
+        let noted = self.judge_metered(place, measurement, meter(), &mut part);
+        self.decision.priority.parts.extend(part);
+        self.decision.anomaly = Some(found);
+        let Some(noted) = noted else { return };
+        if self.decision.results[noted].result == ResultKind::Hit || self.decision.detailed {
+            let value_of = |unusual: &Unusual| trained.feature(event, unusual.feature);
+            let told = self.decision.told.tell(|sentence, details| unusual::tell(&found, profile, value_of, sentence, details));
+            self.decision.results[noted].told = told;
+        }
+    }
+
+    /// Whether an incident about the subject's group is open, and the prediction is adverse. Of several the one counts whose
+    /// statistic went furthest.
+    fn fairness(&mut self, place: usize, meter: &mut dyn FnMut() -> Duration) {
+        let concerning = self.policy.trained.iter().flat_map(|trained| fairness::concerning(self.said, trained, self.event));
+        let worst = concerning.max_by(|(_, one), (_, other)| one.statistic.total_cmp(&other.statistic));
+        let measurement = match (self.decision.favourable, worst) {
+            (None, _) => Measurement::Error(Unmeasured::Because("whether the prediction is adverse cannot be told")),
+            (Some(false), Some((_, incident))) => {
+                Measurement::Measured { value: incident.statistic, risk: fairness::RISK, hit: true }
+            }
+            (Some(_), _) => Measurement::NothingMeasured,
+        };
+        let mut part = None;
+        let noted = self.judge_metered(place, measurement, meter(), &mut part);
+        self.decision.priority.parts.extend(part);
+        if let (Some(noted), Some((id, incident))) = (noted, worst)
+            && self.decision.results[noted].result == ResultKind::Hit
+        {
+            let told = self.decision.told.tell(|sentence, details| fairness::tell(id, incident, sentence, details));
+            let result = &mut self.decision.results[noted];
+            (result.limit, result.told) = (Some(incident.threshold), told);
+        }
+    }
+
+    /// Whether what was found holds. Where reviewers have a capacity, the decision's rank among those of the calibration says
+    /// it, and what was found only through the rank.
+    fn within_capacity(&mut self) -> Holds {
+        let (Some(trained), Some(event)) = (&self.policy.trained, self.decision.event) else { return self.would };
+        let priority = single(self.decision.priority.probability());
+        let quantile = capacity::quantile(trained.profile().priorities(), priority, event.draw());
+        let capacity = self.policy.capacity.filter(|_| !self.rules_only());
+        let published = self.said.and_then(|said| said.threshold_for(self.policy.hash));
+        let threshold = capacity.map(|rate| published.unwrap_or(1.0 - rate));
+        self.decision.rank = Some(Rank { priority, quantile, threshold });
+        let Some(threshold) = threshold else { return self.would };
+        if quantile <= threshold {
+            return Holds::No;
+        }
+        let trigger = TriggerRef::BuiltIn(BuiltIn::Capacity);
+        let finding =
+            TriggerResult { value: Some(quantile), limit: Some(threshold), ..TriggerResult::plain(trigger, ResultKind::Hit) };
+        let built_in = self.decision.results.iter().take_while(|result| matches!(result.trigger, TriggerRef::BuiltIn(_))).count();
+        self.decision.results.insert(built_in, finding);
+        Holds::Yes
     }
 
     /// Evaluates the rules at these places under one reading of the clock, which costs as much as a rule. Where all of them
@@ -244,7 +350,7 @@ impl Run<'_> {
                 (Some(record), found, measurement)
             }
             Trusted::NoRecord if rule.on_absent == OnAbsent::Hold => {
-                self.holds = Holds::Yes;
+                self.must = Holds::Yes;
                 (None, Contradictions::default(), Measurement::Error(Unmeasured::Because(NO_REFERENCE)))
             }
             Trusted::NoRecord => (None, Contradictions::default(), Measurement::Absent(NO_REFERENCE)),
@@ -273,8 +379,9 @@ impl Run<'_> {
         (found, measurement)
     }
 
-    fn draw(&mut self, meter: &mut dyn FnMut() -> Duration) {
-        let released = self.holds == Holds::No;
+    /// Draws from what would be `released`.
+    fn draw(&mut self, released: bool, meter: &mut dyn FnMut() -> Duration) {
+        let released = released && self.must == Holds::No;
         let policy = self.policy;
         for (place, trigger) in policy.triggers.iter().enumerate() {
             let TriggerKind::Sample(rate) = trigger.kind else { continue };
@@ -285,14 +392,21 @@ impl Run<'_> {
     }
 
     /// [`Run::judge`] of a trigger that alone has passed the time since the last reading of the clock.
-    fn judge_metered(&mut self, place: usize, measurement: Measurement, meter: Duration, most_unsure: &mut Option<Part>) {
+    fn judge_metered(
+        &mut self,
+        place: usize,
+        measurement: Measurement,
+        meter: Duration,
+        most_unsure: &mut Option<Part>,
+    ) -> Option<usize> {
         let took = meter.saturating_sub(std::mem::replace(&mut self.spent, meter));
-        self.judge(place, measurement, took, most_unsure);
+        self.judge(place, measurement, took, most_unsure)
     }
 
     /// Notes one trigger's result, whether it holds, and its factor of the priority. Several confidence triggers look at the
-    /// same doubt, so only the largest of their factors counts: it is left in `most_unsure`.
-    fn judge(&mut self, index: usize, measurement: Measurement, took: Duration, most_unsure: &mut Option<Part>) {
+    /// same doubt, so only the largest of their factors counts: it is left in `most_unsure`. The place of the result in the
+    /// decision's, where it is listed there.
+    fn judge(&mut self, index: usize, measurement: Measurement, took: Duration, most_unsure: &mut Option<Part>) -> Option<usize> {
         let trigger = &self.policy.triggers[index];
         let trigger_ref = TriggerRef::Policy(index);
         let (mut value, mut error) = (None, None);
@@ -313,7 +427,11 @@ impl Run<'_> {
                 error = Some(Unmeasured::Because(why));
                 ResultKind::Miss
             }
-            Measurement::Found(false) => return self.decision.missed.push(index),
+            Measurement::NothingMeasured => ResultKind::Miss,
+            Measurement::Found(false) => {
+                self.decision.missed.push(index);
+                return None;
+            }
             Measurement::Found(true) => {
                 self.decision.priority.parts.push(Part::new(trigger_ref, trigger.plain_risk(), 1.0));
                 ResultKind::Hit
@@ -331,11 +449,23 @@ impl Run<'_> {
             self.decision.priority.parts.push(Part::new(trigger_ref, trigger.failed_risk(), 1.0));
         }
         if holding(trigger, result) == Holds::Yes {
-            self.holds = Holds::Yes;
+            let sampled = matches!(trigger.kind, TriggerKind::Sample(_));
+            let found = if result != ResultKind::Hit || trigger.mandatory || sampled { &mut self.must } else { &mut self.would };
+            *found = Holds::Yes;
         }
-        let limit = if let TriggerKind::Confidence(limits) = &trigger.kind { Some(limit(limits.limit)) } else { None };
-        self.decision.results.push(TriggerResult { trigger: trigger_ref, result, value, limit, error });
+        let limit = match &trigger.kind {
+            TriggerKind::Confidence(limits) => Some(limit(limits.limit)),
+            TriggerKind::Anomaly(anomaly) => Some(anomaly.alpha),
+            TriggerKind::Rule(_) | TriggerKind::Fairness(_) | TriggerKind::Contradiction(_) | TriggerKind::Sample(_) => None,
+        };
+        self.decision.results.push(TriggerResult { value, limit, error, ..TriggerResult::plain(trigger_ref, result) });
+        Some(self.decision.results.len() - 1)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough to rank by")]
+const fn single(value: f64) -> f32 {
+    value as f32
 }
 
 const fn limit(limit: Limit) -> f64 {

@@ -52,6 +52,12 @@ impl Part {
 }
 
 impl Priority {
+    /// P, 0–1, of the parts so far.
+    #[must_use]
+    pub fn probability(&self) -> f64 {
+        -self.parts.iter().map(Part::surprise).sum::<f64>().exp_m1()
+    }
+
     /// Computes score and shares from the parts; the band is the caller's.
     pub fn rate(&mut self) {
         let sum: f64 = self.parts.iter().map(Part::surprise).sum();

@@ -79,9 +79,57 @@ pub struct TriggerResult {
     pub limit: Option<f64>,
     /// Why it could not be measured; of a miss, why there was nothing to measure.
     pub error: Option<Unmeasured>,
+    /// What was found, where that is more than the other members say.
+    pub told: Told,
+}
+
+/// Which parts of a decision's words and details belong to a result: begin and end of each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    sentence: (u32, u32),
+    details: (u32, u32),
+}
+
+/// What was found, in words, and in detail as JSON. Its buffers are used again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Telling {
+    sentences: String,
+    details: Vec<u8>,
+}
+
+impl Telling {
+    pub fn clear(&mut self) {
+        self.sentences.clear();
+        self.details.clear();
+    }
+
+    /// Tells of one result: `tell` appends its sentence and its details.
+    pub fn tell(&mut self, tell: impl FnOnce(&mut String, &mut Vec<u8>)) -> Told {
+        let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let (sentence, details) = (place(self.sentences.len()), place(self.details.len()));
+        tell(&mut self.sentences, &mut self.details);
+        Told { sentence: (sentence, place(self.sentences.len())), details: (details, place(self.details.len())) }
+    }
+
+    pub fn sentence(&self, result: &TriggerResult) -> Option<&str> {
+        let (from, to) = result.told.sentence;
+        (from < to).then(|| self.sentences.get(from as usize..to as usize)).flatten()
+    }
+
+    pub fn details(&self, result: &TriggerResult) -> Option<&[u8]> {
+        let (from, to) = result.told.details;
+        (from < to).then(|| self.details.get(from as usize..to as usize)).flatten()
+    }
 }
 
 impl TriggerResult {
+    /// A result of which there is no more to say.
+    #[must_use]
+    pub const fn plain(trigger: TriggerRef, result: ResultKind) -> Self {
+        let told = Told { sentence: (0, 0), details: (0, 0) };
+        Self { trigger, result, value: None, limit: None, error: None, told }
+    }
+
     /// The trigger's id.
     #[must_use]
     pub fn id<'p>(&self, policy: Option<&'p Policy>) -> &'p str {
@@ -123,6 +171,12 @@ impl TriggerResult {
         matches!(self.result, ResultKind::Hit | ResultKind::Error | ResultKind::Timeout)
     }
 
+    /// Whether it is a hit of a trigger of `policy` whose kind is as asked.
+    #[must_use]
+    pub fn is_hit_of(&self, policy: &Policy, is_kind: impl Fn(&TriggerKind) -> bool) -> bool {
+        self.result == ResultKind::Hit && self.trigger.of(Some(policy)).is_some_and(|trigger| is_kind(&trigger.kind))
+    }
+
     /// Whether the decision was drawn for a quality review.
     #[must_use]
     pub fn is_sampled(&self, policy: Option<&Policy>) -> bool {
@@ -130,8 +184,8 @@ impl TriggerResult {
         self.result == ResultKind::Hit && self.trigger.of(policy).is_some_and(is_sample)
     }
 
-    /// Appends the sentence that tells the reviewer what was found.
-    pub fn sentence(&self, policy: Option<&Policy>, out: &mut String) {
+    /// Appends the sentence that tells the reviewer what was found; `told` is what the trigger itself said.
+    pub(super) fn sentence(&self, policy: Option<&Policy>, told: Option<&str>, out: &mut String) {
         let trigger = match (self.trigger, self.trigger.of(policy)) {
             (TriggerRef::BuiltIn(built_in), _) => return out.push_str(built_in.sentence()),
             (TriggerRef::Policy(_), None) => return,
@@ -152,6 +206,10 @@ impl TriggerResult {
                 };
                 let (value, limit) = (self.value.unwrap_or(f64::NAN), self.limit.unwrap_or(f64::NAN));
                 write!(out, "{} is {value:.4}, {relation} the limit of {limit}.", described(&confidence.measure))
+            }
+            (_, TriggerKind::Anomaly(_)) => out.write_str(told.unwrap_or("The input is unlike the training data.")),
+            (_, TriggerKind::Fairness(_)) => {
+                out.write_str(told.unwrap_or("An incident about the subject's group is open, and the prediction is adverse."))
             }
             (_, TriggerKind::Contradiction(rule)) => write!(out, "Contradicts the trusted record in `{}`.", rule.reference),
             (_, TriggerKind::Rule(rule)) => write!(out, "The rule `{}` applies.", shortened(rule.text())),

@@ -32,6 +32,12 @@ impl<'a> Field<'a> {
         self.node
     }
 
+    /// Name of the file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.place.origin
+    }
+
     /// Whether no value stands here.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -40,6 +40,8 @@ pub struct OutputTopics {
     pub dead_letters: String,
     /// Where each input partition stands.
     pub progress: String,
+    /// What the monitor needs of each event.
+    pub tallies: String,
 }
 
 /// A record that is being decided.

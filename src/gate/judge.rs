@@ -148,6 +148,13 @@ impl Judge {
         Self { decoder, decision: Decision::default(), shadow: Decision::default() }
     }
 
+    /// Tells misses in detail, too, for whoever tries a policy out.
+    #[must_use]
+    pub fn in_detail(mut self) -> Self {
+        self.decision.detailed = true;
+        self
+    }
+
     /// From now on events are judged by policies that read what `plan` names. Called before the first record and whenever
     /// other policies come into force.
     pub fn adopt(&mut self, plan: &Arc<Plan>) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use prometheus::IntCounter;
 
-use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind};
+use crate::decision::{BuiltIn, Outcome, RULE_SHOWN_BYTES, ResultKind, told_bytes_max};
 use crate::event::Code;
 use crate::policy::{FallbackReview, Policy, PolicySet, ReviewRules, Sight, Trigger, TriggerKind};
 use crate::telemetry::metrics::Metrics;
@@ -43,7 +43,7 @@ pub(super) struct PolicyCounters {
 }
 
 /// One of each kind, in the order of [`built_in_place`].
-const BUILT_IN: [BuiltIn; 7] = [
+const BUILT_IN: [BuiltIn; 8] = [
     BuiltIn::Unreadable(Code::Empty),
     BuiltIn::NoPolicy,
     BuiltIn::ConflictingDuplicate,
@@ -51,6 +51,7 @@ const BUILT_IN: [BuiltIn; 7] = [
     BuiltIn::ControlUnreadable,
     BuiltIn::PolicyMissing,
     BuiltIn::Late,
+    BuiltIn::Capacity,
 ];
 
 pub(super) const fn built_in_place(built_in: BuiltIn) -> usize {
@@ -62,6 +63,7 @@ pub(super) const fn built_in_place(built_in: BuiltIn) -> usize {
         BuiltIn::ControlUnreadable => 4,
         BuiltIn::PolicyMissing => 5,
         BuiltIn::Late => 6,
+        BuiltIn::Capacity => 7,
     }
 }
 
@@ -109,6 +111,8 @@ fn own_bytes(policy: &Policy) -> usize {
     const MEMBERS: usize = 600;
     let of_rule = |trigger: &Trigger| match &trigger.kind {
         TriggerKind::Rule(rule) => 6 * rule.reason_bytes_max().max(RULE_SHOWN_BYTES),
+        TriggerKind::Anomaly(_) => 6 * policy.trained.as_ref().map_or(0, |trained| told_bytes_max(trained.profile())),
+        TriggerKind::Fairness(_) => 6 * INCIDENT_BYTES,
         TriggerKind::Contradiction(rule) => {
             let of_when = rule.when.as_ref().map_or(0, |when| 6 * when.reason_bytes_max().max(RULE_SHOWN_BYTES));
             let of_fields = rule.compare.iter().map(|comparison| SHOWN_BYTES_MAX + 6 * comparison.name.len()).sum::<usize>();
@@ -122,6 +126,9 @@ fn own_bytes(policy: &Policy) -> usize {
     let review = (0..policy.review.groups.len()).map(|groups| policy.review.to_json(groups, Sight::Blind).len()).max();
     policy.triggers.iter().map(of_trigger).sum::<usize>() + review.unwrap_or(0)
 }
+
+/// What an incident's sentence and the ids of those that concern a subject take.
+const INCIDENT_BYTES: usize = 2_048;
 
 impl ReviewTexts {
     fn of(rules: &ReviewRules) -> Self {

@@ -3,6 +3,7 @@
 mod allocation;
 mod lookups;
 mod rules_in_force;
+mod statistics;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::gate::window::DedupWindow;
 use crate::identity::Hash;
 use crate::policy::{Band, PolicySet};
 use crate::progress::Progress;
+use crate::signal::SignalsView;
 use crate::stream::fake_outbox::{FakeOutbox, Sent};
 use crate::stream::record::{HeaderItem, IncomingHeaders};
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +49,7 @@ fn settings() -> GateSettings {
             cases: name("cases"),
             reviews: name("reviews"),
             dead_letters: name("dead-letters"),
+            tallies: name("tallies"),
             progress: name("progress"),
         },
         lanes: 3,
@@ -64,9 +67,17 @@ fn settings() -> GateSettings {
 
 /// A gate that holds partition 0 of `in`, of which nothing is decided.
 fn gate(settings: GateSettings, opening: Option<Opening>) -> Gate {
+    gate_that(settings, opening, ControlFollower::sure_of(ControlView::default()))
+}
+
+/// Such a gate, to which the monitor has said something.
+fn gate_that_hears(settings: GateSettings, signals: SignalsView) -> Gate {
+    gate_that(settings, None, ControlFollower::sure_of_both(ControlView::default(), signals))
+}
+
+fn gate_that(settings: GateSettings, opening: Option<Opening>, control: ControlFollower) -> Gate {
     let metrics = Arc::new(GateMetrics::new(&Arc::new(Metrics::new()), &["inference"]));
-    let control = Arc::new(ControlFollower::sure_of(ControlView::default()));
-    let mut gate = Gate::new(Arc::new(settings), control, metrics);
+    let mut gate = Gate::new(Arc::new(settings), Arc::new(control), metrics);
     let first = match &opening {
         Some(Opening { gap: Some((_, last, _)) }) => last + 1,
         _ => 0,

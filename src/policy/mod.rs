@@ -10,6 +10,8 @@ mod contradiction;
 pub mod expression;
 mod read;
 mod review;
+mod scoring;
+mod trained;
 mod trigger;
 
 pub use candidate::Candidate;
@@ -18,7 +20,8 @@ pub use contradiction::{
 };
 pub use expression::{Expression, Failure, Mistake, World};
 pub use review::{Band, BandLimits, FallbackReview, GroupRule, ReviewRules, Sight};
-pub use trigger::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
+pub use trained::{Profiles, Trained};
+pub use trigger::{Anomaly, Confidence, Fairness, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +34,17 @@ use crate::identity::{DecisionId, Hash};
 /// So many policies may be active at once.
 pub const MAX_POLICIES: usize = 256;
 
+/// What is known around policies when they are read.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// What policies may leave open about who reviews.
+    pub fallback: &'a FallbackReview,
+    /// The names of the references, where they are known: a policy that names another is refused.
+    pub references: Option<&'a [&'a str]>,
+    /// Where training profiles come from.
+    pub profiles: Profiles<'a>,
+}
+
 /// One policy file.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
@@ -38,7 +52,7 @@ pub struct Policy {
     pub name: String,
     /// The version that its author gave it; what identifies it is `hash`.
     pub version: Option<String>,
-    /// SHA-256 of the file's bytes.
+    /// SHA-256 of the file's bytes and then of its profile's, where it has one.
     pub hash: Hash,
     /// Its place in the set, from 0: an index for whoever keeps something by policy.
     pub place: usize,
@@ -46,12 +60,16 @@ pub struct Policy {
     pub matches: Match,
     /// The policy that it may come to replace, where it is only tried.
     pub candidate: Option<Candidate>,
-    /// What is bad for the subject. Checked, and without effect until fairness is watched.
+    /// What is bad for the subject: such decisions are held while an incident about the subject's group is open.
     pub adverse: Option<Expression>,
+    /// What the model's inputs and answers look like when all is well.
+    pub trained: Option<Trained>,
     /// What is checked, in the order of the file; at least one.
     pub triggers: Vec<Trigger>,
     /// How held decisions are reviewed.
     pub review: ReviewRules,
+    /// The share of decisions that reviewers can look at: the riskiest are held, instead of every hit.
+    pub capacity: Option<f64>,
     /// The age of an event from which its decision counts as late; never where there is none.
     pub max_age: Option<Duration>,
     /// What being late means for the decision.
@@ -124,18 +142,15 @@ impl PolicySet {
     /// # Errors
     /// Everything that is wrong in any of the files, and policies that have the same name or match equally.
     pub fn read(files: &[(String, String)], fallback: &FallbackReview) -> Result<Self, Vec<Problem>> {
-        Self::read_with(files, fallback, None)
+        Self::read_with(files, Around { fallback, references: None, profiles: Profiles::None })
     }
 
-    /// [`PolicySet::read`] where the names of the references are known: a policy that names another is refused.
+    /// [`PolicySet::read`] with what is known around it.
     ///
     /// # Errors
-    /// As there.
-    pub fn read_with(
-        files: &[(String, String)],
-        fallback: &FallbackReview,
-        references: Option<&[&str]>,
-    ) -> Result<Self, Vec<Problem>> {
+    /// As there. A policy that names an unknown reference is a mistake, too, and so is a training profile that cannot be read,
+    /// is damaged, or does not fit its policy.
+    pub fn read_with(files: &[(String, String)], around: Around<'_>) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
         if let Some((file, _)) = files.get(MAX_POLICIES) {
             problems.add(Problem::new(&Place::whole(file), "", format!("at most {MAX_POLICIES} policies can be active at once")));
@@ -146,9 +161,8 @@ impl PolicySet {
             match parse(file, text) {
                 Err(found) => problems.extend(found),
                 Ok(document) => {
-                    let hash = Hash::of(text.as_bytes());
-                    let reader =
-                        |root: &Map<'_>| read::policy(root, hash, read::Around { fallback, references }, &read, &mut plan);
+                    let known = read::Known { text, around, earlier: &read };
+                    let reader = |root: &Map<'_>| read::policy(root, &known, &mut plan);
                     let policy = Map::of_document(&document, &problems, reader);
                     read.push((file, policy));
                 }

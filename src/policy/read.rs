@@ -2,15 +2,15 @@
 
 mod condition;
 mod contradiction;
+mod profile;
 mod review;
 mod triggers;
 
 use std::time::Duration;
 
-use super::{Candidate, Expression, FallbackReview, Match, OnLate, Policy};
+use super::{Around, Candidate, Expression, Match, OnLate, Policy};
 use crate::document::{Field, Map, YEAR};
 use crate::event::Plan;
-use crate::identity::Hash;
 
 /// The longest name of a policy, group, label, reason or path, in bytes.
 const MAX_NAME: usize = 128;
@@ -18,34 +18,46 @@ const MAX_NAME: usize = 128;
 /// What `control` and decisions already mean something by.
 const RESERVED_NAMES: [&str; 2] = ["none", "global"];
 
-/// What the configuration says to all policies.
-#[derive(Clone, Copy)]
-pub(super) struct Around<'a> {
-    /// Who reviews where a policy does not say it.
-    pub fallback: &'a FallbackReview,
-    /// The names of the references, where they are known.
-    pub references: Option<&'a [&'a str]>,
+/// What is known when a policy is read.
+pub(super) struct Known<'k> {
+    /// The file's text.
+    pub text: &'k str,
+    /// What is known around it.
+    pub around: Around<'k>,
+    /// The policies of the other files, with which it must not clash.
+    pub earlier: &'k [(&'k str, Policy)],
 }
 
-/// Reads the policy at `root`; `earlier` are those of the other files, with which it must not clash. What its expressions
-/// read is added to `plan`.
-pub(super) fn policy(root: &Map<'_>, hash: Hash, around: Around<'_>, earlier: &[(&str, Policy)], plan: &mut Plan) -> Policy {
-    root.refuse("profile", "`profile` is not supported yet: it arrives with the anomaly trigger");
+/// Reads the policy at `root`. What its expressions read is added to `plan`.
+pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Policy {
+    let (fallback, earlier) = (known.around.fallback, known.earlier);
+    let profile_field = root.key("profile");
+    let found = profile::read(&profile_field, known, plan);
     let max_age = root.key("max_age").duration(Duration::from_millis(1)..=YEAR * 10);
     let candidate = root.key("candidate").map(candidate).flatten();
-    Policy {
-        name: name(&root.required("policy"), earlier),
+    let name = name(&root.required("policy"), earlier);
+    let adverse = adverse(&root.key("adverse"), plan);
+    let profiled = found.at_hand();
+    let ground = triggers::Ground { profiled, adverse: adverse.is_some(), references: known.around.references };
+    let triggers = triggers::read(&root.required("triggers"), &ground, plan);
+    let (review, capacity) = root.section("review", |map| (review::read(map, fallback, plan), review::capacity(map, profiled)));
+    let policy = Policy {
+        name,
         version: root.key("version").text(MAX_NAME),
-        hash,
+        hash: found.policy_hash(known.text),
         place: earlier.len(),
         matches: matches(&root.key("match"), root, candidate.is_none().then_some(earlier)),
         candidate,
-        adverse: adverse(&root.key("adverse"), plan),
-        triggers: triggers::read(&root.required("triggers"), around.references, plan),
-        review: root.section("review", |map| review::read(map, around.fallback, plan)),
+        triggers,
+        review,
+        capacity,
+        adverse,
+        trained: found.into_trained(),
         on_late: on_late(&root.key("on_late"), max_age),
         max_age,
-    }
+    };
+    profile::check(&policy, &profile_field, known.around.profiles);
+    policy
 }
 
 fn candidate(map: &Map<'_>) -> Option<Candidate> {

@@ -177,7 +177,7 @@ const BELOW: &str =
 const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     ("{id: t, confidence: {measure: margin, below: 1}}", &[]),
     ("t", &["5: T: expected a map, found `t`"]),
-    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `contradiction` or `sample`"]),
+    ("{id: t}", &["5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness`, `contradiction` or `sample`"]),
     ("{confidence: {measure: margin, below: 0.5}}", &["5: T.id: this key is required"]),
     (
         "{id: Low_1, confidence: {measure: margin, below: 0.5}}",
@@ -190,7 +190,7 @@ const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     (
         "{id: t, confidense: {measure: margin, below: 0.5}}",
         &[
-            "5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `contradiction` or `sample`",
+            "5: T: a trigger needs a kind, which says what it checks: `rule`, `confidence`, `anomaly`, `fairness`, `contradiction` or `sample`",
             "13: T.confidense: unknown key; did you mean `confidence`?",
         ],
     ),
@@ -205,9 +205,23 @@ const WRONG_TRIGGERS: &[(&str, &[&str])] = &[
     ),
     (
         "{id: t, anomaly: {alpha: 0.1}}",
-        &["13: T.anomaly: trigger kind `anomaly` is not supported yet: it arrives with training profiles"],
+        &["22: T.anomaly: needs a `profile`, which `jidoka profile build` makes of the training data"],
     ),
-    ("{id: t, fairness: {}}", &["13: T.fairness: trigger kind `fairness` is not supported yet: it arrives with the monitor"]),
+    (
+        "{id: t, anomaly: {alpha: 0}}",
+        &[
+            "22: T.anomaly: needs a `profile`, which `jidoka profile build` makes of the training data",
+            "30: T.anomaly.alpha: must be more than 0: the share of ordinary inputs that people look at",
+        ],
+    ),
+    (
+        "{id: t, fairness: {attributes: []}}",
+        &[
+            "23: T.fairness: needs a `profile`: its baseline says what rates were approved",
+            "23: T.fairness: needs `adverse`, which says which predictions are bad for the subject",
+            "36: T.fairness.attributes: must not be empty",
+        ],
+    ),
     (
         "{id: t, contradiction: {}}",
         &[
@@ -312,7 +326,10 @@ fn a_wrong_trigger_is_told_what_is_wrong() {
 fn a_reference_that_is_not_configured_is_refused() {
     let text = "policy: a\ntriggers:\n  - {id: t, contradiction: {reference: custmers, compare: [age]}}\n";
     let file = [("p.yaml".to_owned(), text.to_owned())];
-    let told = |references: Option<&[&str]>| problems_of(PolicySet::read_with(&file, &FallbackReview::default(), references));
+    let told = |references: Option<&[&str]>| {
+        let fallback = FallbackReview::default();
+        problems_of(PolicySet::read_with(&file, Around { fallback: &fallback, references, profiles: Profiles::None }))
+    };
     assert_eq!(
         told(Some(&["bureau", "customers"])),
         ["p.yaml:3:40: triggers[0].contradiction.reference: there is no reference `custmers`; did you mean `customers`?"]
@@ -334,15 +351,14 @@ fn a_wrong_policy_is_told_what_is_wrong() {
         ("policy: a\ntriggers: []", &["p.yaml:2:11: triggers: must not be empty"]),
         ("policy: global\nTRIGGERS", &["p.yaml:1:9: policy: `global` is reserved; give the policy another name"]),
         ("policy: a/b\nTRIGGERS", &["p.yaml:1:9: policy: must not contain `/`, which separates the parts of record keys"]),
-        (
-            "policy: a\nprofile: x\nTRIGGERS",
-            &["p.yaml:2:1: profile: `profile` is not supported yet: it arrives with the anomaly trigger"],
-        ),
+        ("policy: a\nprofile: x\nTRIGGERS", &["p.yaml:2:10: profile: x: cannot be read here: the policy stands alone"]),
         ("policy: a\non_late: hold\nTRIGGERS", &["p.yaml:2:10: on_late: means nothing without `max_age`"]),
         ("policy: a\nmatch: {modle: m}\nTRIGGERS", &["p.yaml:2:9: match.modle: unknown key; did you mean `model`?"]),
         (
             "policy: a\nreview: {capacity: {rate: 0.1}}\nTRIGGERS",
-            &["p.yaml:2:10: review.capacity: `capacity` is not supported yet: it arrives with the monitor"],
+            &[
+                "p.yaml:2:20: review.capacity: needs a `profile`: what is risky is told by the priorities of its calibration events",
+            ],
         ),
         (
             "policy: a\nreview: {groups: [{when: amount > 5, groups: [x]}, {groups: [y]}, {when: amount > 3, groups: [z]}]}\nTRIGGERS",

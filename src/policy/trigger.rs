@@ -15,7 +15,8 @@ pub struct Trigger {
     pub kind: TriggerKind,
     /// As written, 0–1: see [`Trigger::weight`] and [`Trigger::plain_risk`], whose defaults differ.
     pub severity: Option<f64>,
-    /// Whether a hit holds whatever the capacity of the reviewers. Decides holding, never the score.
+    /// Whether a hit holds whatever the capacity of the reviewers; of the fairness trigger so unless the policy says otherwise.
+    /// Decides holding, never the score.
     pub mandatory: bool,
     /// What the reviewer is told, in the author's words.
     pub reason: Option<String>,
@@ -32,7 +33,7 @@ impl Trigger {
     #[must_use]
     pub fn weight(&self) -> f64 {
         match self.kind {
-            TriggerKind::Confidence(_) => self.severity.unwrap_or(1.0),
+            TriggerKind::Confidence(_) | TriggerKind::Anomaly(_) | TriggerKind::Fairness(_) => self.severity.unwrap_or(1.0),
             TriggerKind::Rule(_) | TriggerKind::Contradiction(_) | TriggerKind::Sample(_) => 1.0,
         }
     }
@@ -65,6 +66,10 @@ pub enum TriggerKind {
     Rule(Expression),
     /// The model is not sure enough.
     Confidence(Confidence),
+    /// The input is unlike the training data.
+    Anomaly(Anomaly),
+    /// The decision is adverse, and favourable ones have become rare in the subject's group.
+    Fairness(Fairness),
     /// The event says other than what is trusted about its subject.
     Contradiction(Box<Contradiction>),
     /// The decision was drawn for a quality review, of those that would be released.
@@ -78,6 +83,8 @@ impl TriggerKind {
         match self {
             Self::Rule(_) => "rule",
             Self::Confidence(_) => "confidence",
+            Self::Anomaly(_) => "anomaly",
+            Self::Fairness(_) => "fairness",
             Self::Contradiction(_) => "contradiction",
             Self::Sample(_) => "sample",
         }
@@ -88,7 +95,8 @@ impl TriggerKind {
     pub const fn default_budget(&self) -> Duration {
         match self {
             Self::Rule(_) | Self::Sample(_) => Duration::from_millis(50),
-            Self::Confidence(_) | Self::Contradiction(_) => Duration::from_millis(100),
+            Self::Confidence(_) | Self::Fairness(_) | Self::Contradiction(_) => Duration::from_millis(100),
+            Self::Anomaly(_) => Duration::from_millis(500),
         }
     }
 }
@@ -98,6 +106,27 @@ impl TriggerKind {
 pub struct Sample {
     /// The share, more than 0 and at most 1. Which decisions it is follows from their ids.
     pub rate: f64,
+}
+
+/// How unlike the training data an input may be (`triggers.md`, section 1).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Anomaly {
+    /// The share of ordinary inputs that are hits: a hit has a p-value of at most this.
+    pub alpha: f64,
+    /// Whether p-values follow what the monitor learns of late, instead of the profile's calibration alone.
+    pub recalibrate: bool,
+}
+
+/// Which subgroups are watched for a change of their rate of favourable decisions (`triggers.md`, section 2). The monitor
+/// watches; a gate only asks whether it has found anything.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fairness {
+    /// The protected attributes' names, as written.
+    pub names: Vec<String>,
+    /// The protected attributes, as places in the profile's baseline.
+    pub attributes: Vec<usize>,
+    /// The wanted mean number of events from one false alarm to the next.
+    pub events_between_false_alarms: f64,
 }
 
 /// A limit on how sure the model must be.

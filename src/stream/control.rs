@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::control::{AcceptedGap, ControlView, Mode};
+use crate::signal::SignalsView;
 use crate::stream::client::{ClientSettings, Reports, StreamContext};
 use crate::stream::fault::{Fault, Reaction, Step};
 use crate::stream::record::Incoming;
@@ -19,9 +20,18 @@ use crate::stream::record::Incoming;
 /// How often the end of the topics is asked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// The operators' orders as far as they were read, and when they were last known to be complete.
+/// What was read of the two topics, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Broadcast {
+    /// The operators' orders.
+    pub control: ControlView,
+    /// What the monitor says.
+    pub signals: SignalsView,
+}
+
+/// The orders and signals as far as they were read, and when they were last known to be complete.
 pub struct ControlFollower {
-    view: ArcSwap<ControlView>,
+    view: ArcSwap<Broadcast>,
     born: Instant,
     /// Milliseconds since `born`; negative: never.
     sure_at_ms: AtomicI64,
@@ -35,10 +45,10 @@ impl ControlFollower {
         Self { view: ArcSwap::default(), born: Instant::now(), sure_at_ms: AtomicI64::new(-1), max_age }
     }
 
-    /// The orders, if they were complete within the last `control.max_age`. The clock is monotonic: one that jumps
+    /// Orders and signals, if they were complete within the last `control.max_age`. The clock is monotonic: one that jumps
     /// changes nothing.
     #[must_use]
-    pub fn current(&self) -> Option<Guard<Arc<ControlView>>> {
+    pub fn current(&self) -> Option<Guard<Arc<Broadcast>>> {
         self.age().is_some_and(|age| age <= self.max_age).then(|| self.view.load())
     }
 
@@ -52,25 +62,30 @@ impl ControlFollower {
     /// Whether an operator ordered that nothing is read.
     #[must_use]
     pub fn is_halted(&self) -> bool {
-        self.view.load().global() == Mode::Halt
+        self.view.load().control.global() == Mode::Halt
     }
 
     /// The orders as far as they were read: for whoever only carries them out.
     #[must_use]
-    pub fn orders(&self) -> Guard<Arc<ControlView>> {
+    pub fn orders(&self) -> Guard<Arc<Broadcast>> {
         self.view.load()
     }
 
     /// The accepted loss in `partition` of `source`.
     #[must_use]
     pub fn accepted_gap(&self, source: &str, partition: i32) -> Option<AcceptedGap> {
-        self.view.load().accepted_gap(source, partition).cloned()
+        self.view.load().control.accepted_gap(source, partition).cloned()
     }
 
     /// One that counts as having just read these orders to their end, without a topic: for tests, and for measuring.
-    pub(crate) fn sure_of(view: ControlView) -> Self {
+    pub(crate) fn sure_of(control: ControlView) -> Self {
+        Self::sure_of_both(control, SignalsView::default())
+    }
+
+    /// The same with signals.
+    pub(crate) fn sure_of_both(control: ControlView, signals: SignalsView) -> Self {
         let follower = Self::new(Duration::from_hours(1));
-        follower.view.store(Arc::new(view));
+        follower.view.store(Arc::new(Broadcast { control, signals }));
         follower.sure_as_of(Instant::now());
         follower
     }
@@ -94,18 +109,18 @@ impl ControlFollower {
     fn follow_once(&self, settings: &ClientSettings, topics: &BroadcastTopics, stopping: &dyn Fn() -> bool) -> Result<(), Fault> {
         let mut control = Tail::open(settings, &topics.control)?;
         let mut signals = topics.signals.as_deref().map(|topic| Tail::open(settings, topic)).transpose()?;
-        let mut view = ControlView::default();
+        let mut view = Broadcast::default();
         while !stopping() {
             let mut asked_at = control.ask();
-            let changed = control.read(|record| fold(&mut view, record))?;
-            if changed {
-                self.view.store(Arc::new(view.clone()));
-            }
+            let mut changed = control.read(|record| fold(&mut view.control, record))?;
             let mut at_end = control.is_at_end();
             if let Some(signals) = &mut signals {
                 asked_at = asked_at.min(signals.ask());
-                signals.read(|_| {})?;
+                changed |= signals.read(|record| fold_signal(&mut view.signals, record))?;
                 at_end &= signals.is_at_end();
+            }
+            if changed {
+                self.view.store(Arc::new(view.clone()));
             }
             if let Some(asked_at) = asked_at.filter(|_| at_end) {
                 self.sure_as_of(asked_at);
@@ -129,6 +144,14 @@ fn fold(view: &mut ControlView, record: &Incoming<'_>) {
     match view.apply(&key, record.value) {
         Ok(()) => tracing::info!(%key, offset = record.offset, "control"),
         Err(error) => tracing::error!(%error, offset = record.offset, "taken to the safe side"),
+    }
+}
+
+fn fold_signal(view: &mut SignalsView, record: &Incoming<'_>) {
+    let key = String::from_utf8_lossy(record.key.unwrap_or_default());
+    match view.apply(&key, record.value) {
+        Ok(()) => tracing::debug!(%key, offset = record.offset, "signal"),
+        Err(error) => tracing::error!(%error, offset = record.offset, "a signal that is not understood: everything is held"),
     }
 }
 

@@ -74,6 +74,13 @@ described! {
     SLA_ESCALATIONS "jidoka_sla_escalations_total" ["policy", "band"] "Cases that time escalated because nobody had decided them, by the band before.";
     CASES_EXPIRED "jidoka_cases_expired_total" ["policy", "band"] "Cases that nobody decided in time.";
     RESTORED_CASES "jidoka_restored_cases" ["role"] "Cases in the lane that was last restored.";
+    INCIDENTS_OPEN "jidoka_incidents_open" ["policy", "kind"] "Incidents that nobody has acknowledged: fairness, drift, capacity.";
+    INCIDENTS_OPENED "jidoka_incidents_opened_total" ["policy", "kind"] "Incidents that the monitor opened.";
+    CAPACITY_THRESHOLD "jidoka_capacity_threshold" ["policy"] "Quantile of the calibration's priorities above which decisions are held.";
+    SELECTION_RATIO "jidoka_selection_rate_ratio" ["policy", "group"] "A subgroup's share of favourable decisions of late, divided by that of the attribute's group with the largest; not shown below 50 decisions.";
+    MONITOR_EVENTS "jidoka_monitor_events_total" ["policy"] "Decisions that the monitor's statistics have counted.";
+    MONITOR_SKIPPED "jidoka_monitor_skipped_total" ["reason"] "Decisions that they have not: unreadable, of a policy that is not loaded, or deleted before they were read.";
+    OUTCOMES "jidoka_outcomes_total" ["result"] "Late labels: joined to their event, unknown, undecided, or unreadable.";
     CONNECTED "jidoka_broker_connected" ["role", "worker"] "1 while some broker answers.";
 }
 
@@ -228,6 +235,20 @@ pub struct Metrics {
     pub cases_expired: IntCounterVec,
     /// [`RESTORED_CASES`].
     pub restored_cases: IntGaugeVec,
+    /// [`INCIDENTS_OPEN`].
+    pub incidents_open: IntGaugeVec,
+    /// [`INCIDENTS_OPENED`].
+    pub incidents_opened: IntCounterVec,
+    /// [`CAPACITY_THRESHOLD`].
+    pub capacity_threshold: GaugeVec,
+    /// [`SELECTION_RATIO`].
+    pub selection_ratio: GaugeVec,
+    /// [`MONITOR_EVENTS`].
+    pub monitor_events: IntCounterVec,
+    /// [`MONITOR_SKIPPED`].
+    pub monitor_skipped: IntCounterVec,
+    /// [`OUTCOMES`].
+    pub outcomes: IntCounterVec,
     /// [`CONNECTED`].
     pub connected: IntGaugeVec,
 }
@@ -285,6 +306,13 @@ impl Metrics {
             sla_escalations: made.counters(SLA_ESCALATIONS),
             cases_expired: made.counters(CASES_EXPIRED),
             restored_cases: made.gauges(RESTORED_CASES),
+            incidents_open: made.gauges(INCIDENTS_OPEN),
+            incidents_opened: made.counters(INCIDENTS_OPENED),
+            capacity_threshold: made.registered(GaugeVec::new(opts(CAPACITY_THRESHOLD), CAPACITY_THRESHOLD.labels)),
+            selection_ratio: made.registered(GaugeVec::new(opts(SELECTION_RATIO), SELECTION_RATIO.labels)),
+            monitor_events: made.counters(MONITOR_EVENTS),
+            monitor_skipped: made.counters(MONITOR_SKIPPED),
+            outcomes: made.counters(OUTCOMES),
             connected: made.gauges(CONNECTED),
             registry,
         }

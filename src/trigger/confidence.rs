@@ -55,6 +55,12 @@ fn risk(certainty: f64, temperature: f64) -> f64 {
     1.0 / (1.0 + (logit / temperature).exp())
 }
 
+/// How sure the model is: the largest probability, else the event's `confidence`.
+#[must_use]
+pub fn top_probability(event: &Event<'_>) -> Option<f64> {
+    top_two(event).map(|(top, _)| top).or_else(|| event.confidence())
+}
+
 /// The largest probability and, where there is one, the next.
 fn top_two(event: &Event<'_>) -> Option<(f64, Option<f64>)> {
     event.probabilities().fold(None, |top, (_, probability)| match top {

@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
         conflicts_with: Option<DecisionId>,
     ) -> Self {
         let control = ControlView::default();
-        let signals = Signals { control: Some(&control), fallback_band: Band::High, references: &NoReferences };
+        let signals = Signals { control: Some(&control), monitor: None, fallback_band: Band::High, references: &NoReferences };
         let mut decision = Decision::default();
         let read = decoder.decode(bytes);
         let (subject, policy) = match &read {
@@ -231,7 +231,7 @@ fn an_entry_with_a_candidates_decision_is_the_example() {
     let origin = Origin { source: "inference", partition: 3, prefix: LanePrefix::of("inference", 3) };
     let sighted = Sighted::new(origin, Sighting { offset: 40, appended_at: Some(APPENDED_AT) }, bytes.as_bytes(), NOW);
     let control = ControlView::default();
-    let signals = Signals { control: Some(&control), fallback_band: Band::High, references: &NoReferences };
+    let signals = Signals { control: Some(&control), monitor: None, fallback_band: Band::High, references: &NoReferences };
     let judged = judge.judge(&sighted, &mut DedupWindow::new(10), &policies, signals, &mut || TOOK);
     let Judged::Decided(verdict) = judged else { panic!("{judged:?}") };
     let chain = Chain::resume("gate/inference/3".to_owned(), None);

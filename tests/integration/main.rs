@@ -2,6 +2,7 @@
 //!
 //! `kafka` is the fixture that starts brokers; the tests that need none come first.
 
+mod anomaly;
 mod bench;
 mod command_line;
 mod config_errors;
@@ -13,6 +14,7 @@ mod kafka;
 mod mock_faults;
 mod policy;
 mod produce;
+mod profile;
 mod purity;
 mod readme;
 mod schemas;

@@ -266,7 +266,8 @@ fn the_example_files_are_read() {
     assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml"]);
     let folder = written("readme-files", &files);
     let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
-    let policies = config::read_policies(&settings.policies, &settings.fallback).expect("good policies");
+    let policies = config::read_policies(&settings.policies, &settings.fallback, None, &config::ProfileFiles::default())
+        .expect("good policies");
     assert_eq!(policies.policies().len(), 2);
 }
 
@@ -276,7 +277,8 @@ fn the_files_in_config_are_read() {
     let folder = repository().join("config");
     let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
     assert_eq!(settings.without_effect(), [""; 0]);
-    let policies = config::read_policies(&settings.policies, &settings.fallback).expect("good policies");
+    let policies = config::read_policies(&settings.policies, &settings.fallback, None, &config::ProfileFiles::default())
+        .expect("good policies");
     let names = |path: PathBuf| -> Vec<String> {
         let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut names: Vec<_> =

@@ -124,7 +124,8 @@ impl Side {
         let mut window = DedupWindow::new(1_000);
         let control = ControlView::default();
         let band = FallbackReview::default().band;
-        let signals = crate::decision::Signals { control: Some(&control), fallback_band: band, references: &NoReferences };
+        let signals =
+            crate::decision::Signals { control: Some(&control), monitor: None, fallback_band: band, references: &NoReferences };
         let began = Instant::now();
         for (number, value) in values.iter().cycle().take(EVENTS).enumerate() {
             let offset = i64::try_from(number).unwrap_or(i64::MAX);
@@ -160,6 +161,7 @@ impl Handing {
                 cases: name("cases"),
                 reviews: name("reviews"),
                 dead_letters: name("dead-letters"),
+                tallies: name("tallies"),
                 progress: name("progress"),
             },
             lanes: 3,

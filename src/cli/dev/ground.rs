@@ -186,6 +186,7 @@ fn make_topics(bootstrap: &str, layout: &TopicLayout, input: &str) -> Result<(),
         layout: layout.clone(),
         sources: vec![input.to_owned()],
         references: Vec::new(),
+        outcomes: Vec::new(),
         bootstrap: bootstrap.to_owned(),
         config_path: "the settings of `jidoka dev`".to_owned(),
     };

@@ -1,33 +1,21 @@
 //! `jidoka policy replay`: recorded events, decided by the policies at hand.
 
-mod events;
 mod json;
-mod range;
 mod text;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::ProgressBar;
 
-use self::events::{Events, Kind};
-use self::range::Bound;
-use super::{read_set, reference, sources};
-use crate::cli::terminal::{Exit, FAINT, Output, fail, note, paint, progress, say, thousands};
-use crate::cli::{report_problems, settings};
-use crate::config::{Settings, read_schemas};
-use crate::document::Problem;
-use crate::event::Limits;
+use crate::cli::recorded::{self, Events, Feed, Ground, Kind, RecordedArgs};
+use crate::cli::terminal::{Exit, FAINT, Output, Stopped, note, paint, progress, say};
 use crate::policy::{Policy, PolicySet};
-use crate::reference::Tables;
-use crate::replay::{Log, Record, Replay, Tally, Terms, TwoSets};
+use crate::replay::{Log, Record, Replay, Tally, TwoSets};
 
-/// The source of files whose policies name none.
-const SOURCE: &str = "replay";
 const EXAMPLES_MAX: u64 = 1_000;
 
 #[derive(Args, Debug)]
@@ -67,139 +55,41 @@ pub(super) struct ReplayArgs {
     /// Other policies, to compare with
     #[arg(long, value_name = "FILE")]
     against: Vec<PathBuf>,
-    /// Files of events, plain or gzipped; - is standard input
-    #[arg(value_name = "EVENTS", required_unless_present = "topic")]
-    events: Vec<PathBuf>,
-    /// The source that the events come from: a part of every decision's id
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
     #[command(flatten)]
-    topic: TopicArgs,
-    /// Trusted records that the policies compare with; may be given several times
-    #[arg(long, value_name = "NAME=CSV", value_parser = reference::named)]
-    reference: Vec<reference::Named>,
+    recorded: RecordedArgs,
     /// How many examples of each kind of difference are shown
     #[arg(long, value_name = "N", default_value_t = 5, requires = "against", value_parser = clap::value_parser!(u64).range(..=EXAMPLES_MAX))]
     examples: u64,
     /// Exit with 1 when the outcome of more than this share changes: 0.02 or 2%
-    #[arg(long, value_name = "SHARE", requires = "against", value_parser = share)]
+    #[arg(long, value_name = "SHARE", requires = "against", value_parser = recorded::share)]
     allow: Option<f64>,
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
-/// A range of a topic.
-#[derive(Args, Debug)]
-struct TopicArgs {
-    /// Topic to read instead of files
-    #[arg(long, value_name = "TOPIC", conflicts_with = "events")]
-    topic: Option<String>,
-    /// Brokers, instead of those of the configuration
-    #[arg(long, value_name = "HOST:PORT,…", requires = "topic", conflicts_with = "events")]
-    bootstrap: Option<String>,
-    /// Configuration file of the gate
-    #[arg(long, value_name = "FILE", requires = "topic", conflicts_with = "events")]
-    config: Option<PathBuf>,
-    /// A partition to read; may be given several times. Without it all are read
-    #[arg(long, value_name = "N", requires = "topic", conflicts_with = "events", value_parser = clap::value_parser!(i32).range(0..))]
-    partition: Vec<i32>,
-    /// Where the range begins
-    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "earliest")]
-    from: Bound,
-    /// Where it ends; the record there is not read any more
-    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "latest")]
-    to: Bound,
-}
-
-/// `0.02` or `2%`.
-fn share(text: &str) -> Result<f64, String> {
-    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
-    let share = number.parse::<f64>().map(|number| number / scale);
-    match share {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("a share from 0 to 1 such as 0.02, or a percentage such as 2%".to_owned()),
-    }
-}
-
-/// Why it ended early, for people.
-struct Stopped {
-    exit: Exit,
-    reason: String,
-}
-
-impl Stopped {
-    fn usage(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, reason: reason.into() }
-    }
-
-    fn failed(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, reason: reason.into() }
-    }
-}
-
 pub(super) fn run(args: &ReplayArgs) -> Exit {
-    let configured = match args.topic.config.as_deref().map(|path| settings(Some(path))).transpose() {
-        Ok(configured) => configured,
-        Err(exit) => return exit,
+    let ground = match recorded::open(&args.recorded, &[&args.policy, &args.against]) {
+        Ok(ground) => ground,
+        Err(stopped) => return stopped.say(),
     };
-    let mut terms = match configured.as_ref().map_or_else(|| Ok(Terms::default()), terms) {
-        Ok(terms) => terms,
-        Err(problems) => return report_problems(&problems),
-    };
-    let mut sets = Vec::new();
-    for paths in [&args.policy, &args.against] {
-        match read_set(paths, &terms.fallback) {
-            Ok(set) => sets.push(set),
-            Err(problems) => return report_problems(&problems),
-        }
-    }
-    match references(args, configured.as_ref(), &sets) {
-        Ok(references) => terms.references = Arc::new(references),
-        Err(Stopped { exit, reason }) => return fail(exit, reason),
-    }
     let began = Instant::now();
-    match Events::open(args, configured.as_ref(), &sets, &terms).and_then(|events| replay(args, &sets, &terms, &events)) {
+    match replay(args, &ground) {
         Ok((exit, records)) => {
             if args.output == Output::Text && records > 0 {
-                let seconds = began.elapsed().as_secs_f64();
-                let rate = records as f64 / seconds.max(1e-3);
-                let said = format!("{} records in {seconds:.1} s, {rate:.0} a second", thousands(records));
-                note(paint(FAINT, said));
+                note(paint(FAINT, recorded::speed(records, began.elapsed())));
             }
             exit
         }
-        Err(Stopped { exit, reason }) => fail(exit, reason),
+        Err(stopped) => stopped.say(),
     }
-}
-
-/// The trusted records, of which the policies must have all that they compare with.
-fn references(args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet]) -> Result<Tables, Stopped> {
-    let as_of = |name: &str| configured?.references.iter().find(|known| known.name == name)?.as_of.clone();
-    let tables = reference::read_all(&args.reference, as_of).map_err(Stopped::usage)?;
-    match reference::lacking(sets, &tables).first() {
-        None => Ok(tables),
-        Some(name) => {
-            let reason = format!("The policies compare with the reference {name}: say --reference {name}=FILE.csv.");
-            Err(Stopped::usage(reason))
-        }
-    }
-}
-
-/// What the gate of this configuration goes by.
-fn terms(settings: &Settings) -> Result<Terms, Vec<Problem>> {
-    let event = &settings.gate.event;
-    let limits = Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields };
-    let schemas = Arc::new(read_schemas(&settings.schemas)?);
-    let (window, fallback) = (settings.gate.dedup_window, settings.fallback.clone());
-    Ok(Terms { limits, window, fallback, schemas, ..Terms::default() })
 }
 
 /// Replays all events; how the command ends, and how many records there were.
-fn replay(args: &ReplayArgs, sets: &[PolicySet], terms: &Terms, events: &Events) -> Result<(Exit, u64), Stopped> {
+fn replay(args: &ReplayArgs, Ground { sets, terms, events }: &Ground) -> Result<(Exit, u64), Stopped> {
     let first = events.first();
     let side = |set: &PolicySet| Replay::new(set.clone(), terms.clone(), first.clone());
-    let mut task = match sets {
+    let mut task = match &sets[..] {
         [policy, against] if !args.against.is_empty() => {
             let examples = usize::try_from(args.examples).unwrap_or(usize::MAX);
             Task::Compare(Box::new(TwoSets::new([side(policy), side(against)], examples)))
@@ -218,20 +108,19 @@ fn replay(args: &ReplayArgs, sets: &[PolicySet], terms: &Terms, events: &Events)
         // It would be drawn among the entries.
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
-    let fed = events.feed(&mut Feed { task: &mut task, bar: &bar });
+    let fed = events.feed(&mut Watched { task: &mut task, bar: &bar });
     bar.finish_and_clear();
     fed?;
     task.report(args, events)
 }
 
 /// Where the events go, and who watches.
-struct Feed<'f> {
+struct Watched<'f> {
     task: &'f mut Task,
     bar: &'f ProgressBar,
 }
 
-impl Feed<'_> {
-    /// What comes now is from `log`.
+impl Feed for Watched<'_> {
     fn begin(&mut self, log: &Log) {
         match self.task {
             Task::Decide(replay, _) => replay.begin(log.clone()),
@@ -239,7 +128,6 @@ impl Feed<'_> {
         }
     }
 
-    /// A record that lies before the range.
     fn remember(&mut self, record: &Record<'_>) {
         match self.task {
             Task::Decide(replay, _) => replay.remember(record),
@@ -247,7 +135,6 @@ impl Feed<'_> {
         }
     }
 
-    /// A record that is judged; breaks off when nobody reads the result any more.
     fn judge(&mut self, record: &Record<'_>) -> ControlFlow<()> {
         match self.task {
             Task::Decide(replay, Sink::Counts(tally)) => tally.count(&replay.judge(record)),
@@ -257,7 +144,6 @@ impl Feed<'_> {
         ControlFlow::Continue(())
     }
 
-    /// So many records were judged since the last call.
     fn advance(&self, records: u64) {
         self.bar.inc(records);
     }
@@ -346,38 +232,4 @@ impl Entries {
 fn name_of(policy: &Policy) -> String {
     let hash = policy.hash.to_string();
     format!("{} {}", policy.name, &hash[..12])
-}
-
-/// The source of files, which nobody configures.
-fn source_of_files(args: &ReplayArgs, sets: &[PolicySet]) -> Result<String, Stopped> {
-    if let Some(source) = &args.source {
-        return Ok(source.clone());
-    }
-    let named = sources(sets);
-    match named.len() {
-        0 => Ok(SOURCE.to_owned()),
-        1 => Ok(named.first().map_or_else(String::new, |source| (*source).to_owned())),
-        _ => {
-            let named: Vec<&str> = named.into_iter().collect();
-            Err(Stopped::usage(format!(
-                "Which source do the events come from? The policies name {}: say --source NAME.",
-                named.join(", ")
-            )))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_numbers_or_percentages() {
-        for (text, number) in [("0", 0.0), ("0.02", 0.02), ("1", 1.0), ("2%", 0.02), ("100 %", 1.0), ("0.5%", 0.005)] {
-            assert!(share(text).is_ok_and(|share| (share - number).abs() < 1e-12), "{text}");
-        }
-        for text in ["", "2", "-1", "101%", "nan", "%", "two", "2%%"] {
-            assert!(share(text).is_err(), "{text}");
-        }
-    }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{in_a_line, read_set, reason_text, reasons_json, reference, sources};
+use super::{in_a_line, read_set, reason_text, reasons_json, sources};
 use crate::cli::lines::{Input, Lines};
+use crate::cli::reference;
 use crate::cli::report_problems;
 use crate::cli::terminal::{Exit, FAINT, GOOD, Output, WRONG, fail, paint, say};
 use crate::config::policy_files;

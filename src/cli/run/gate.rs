@@ -171,6 +171,7 @@ pub(in crate::cli) fn gate_settings(
             cases: Topic::Cases.name(layout),
             reviews: Topic::Reviews.name(layout),
             dead_letters: Topic::DeadLetters.name(layout),
+            tallies: Topic::Tallies.name(layout),
             progress: Topic::Progress.name(layout),
         },
         lanes: settings.topics.lanes,

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::gate::GateRole;
+use super::monitor::MonitorRole;
 use super::sidecar::SidecarRole;
 use crate::cli::terminal::{Exit, leave};
 use crate::cli::{layout, topics_context};
@@ -62,6 +63,8 @@ pub enum TopicCheck {
 pub struct Roles {
     /// It decides, by these policies.
     pub gate: Option<GateRole>,
+    /// It watches all decisions together.
+    pub monitor: Option<MonitorRole>,
     /// It applies verdicts.
     pub sidecar: Option<SidecarRole>,
 }
@@ -135,10 +138,18 @@ impl Plan<'_> {
     }
 
     fn threads(self, shared: &Shared<'_>) -> Result<Vec<Thread>, Ended> {
-        let mut threads = vec![shared.follow_control(self.roles.gate.is_some())?];
+        let role = match (&self.roles.gate, &self.roles.monitor) {
+            (Some(_), _) => Role::Gate,
+            (None, Some(_)) => Role::Monitor,
+            (None, None) => Role::Sidecar,
+        };
+        let mut threads = vec![shared.follow_control(role)?];
         threads.extend(shared.write_heads()?);
         if let Some(gate) = self.roles.gate {
             threads.extend(gate.threads(shared)?);
+        }
+        if let Some(monitor) = self.roles.monitor {
+            threads.extend(monitor.threads(shared)?);
         }
         if let Some(SidecarRole) = self.roles.sidecar {
             threads.push(super::sidecar::thread(shared)?);
@@ -152,7 +163,8 @@ impl Roles {
     fn topics(&self) -> Vec<Topic> {
         let gate = self.gate.as_ref().map(|_| Role::Gate.topics()).unwrap_or_default();
         let sidecar = self.sidecar.as_ref().map(|SidecarRole| Role::Sidecar.topics()).unwrap_or_default();
-        Topic::ALL.into_iter().filter(|topic| gate.contains(topic) || sidecar.contains(topic)).collect()
+        let monitor = self.monitor.as_ref().map(|_| Role::Monitor.topics()).unwrap_or_default();
+        Topic::ALL.into_iter().filter(|topic| [&gate, &monitor, &sidecar].iter().any(|topics| topics.contains(topic))).collect()
     }
 }
 
@@ -209,12 +221,11 @@ impl Shared<'_> {
     }
 
     /// The follower of `control`, and of `signals` where the process decides.
-    fn follow_control(&self, decides: bool) -> Result<Thread, Ended> {
+    fn follow_control(&self, role: Role) -> Result<Thread, Ended> {
         let topics = BroadcastTopics {
             control: Topic::Control.name(&self.layout),
-            signals: decides.then(|| Topic::Signals.name(&self.layout)),
+            signals: (role == Role::Gate).then(|| Topic::Signals.name(&self.layout)),
         };
-        let role = if decides { Role::Gate } else { Role::Sidecar };
         let (follower, reader) = (Arc::clone(&self.control), client_settings(self.settings, role));
         let ending = Arc::clone(&self.health);
         spawn("control", move || {

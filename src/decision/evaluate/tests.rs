@@ -13,6 +13,8 @@ use crate::reference::NoReferences;
 
 mod contradictions;
 
+mod statistics;
+
 const NOW: Timestamp = Timestamp(1_767_610_002_500);
 
 /// Everything that a decision depends on.
@@ -84,7 +86,8 @@ impl Situation {
             }
             view
         });
-        let signals = Signals { control: control.as_ref(), fallback_band: Band::High, references: &*self.references };
+        let signals =
+            Signals { control: control.as_ref(), monitor: None, fallback_band: Band::High, references: &*self.references };
         let mut calls = self.meter.iter();
         let mut last = 0;
         let mut meter = || {

@@ -180,3 +180,22 @@ fn a_warm_decoder_allocates_nothing_for_avro() {
     assert_eq!(allocations(|| decode(&records[100..])), 0, "allocations for 1,900 Avro events");
     assert_eq!(read, 2_000);
 }
+
+#[test]
+fn profiles_incidents_capacity_and_tallies_allocate_nothing() {
+    let rules = Arc::new(RulesInForce::new(statistics::trained()));
+    let settings = GateSettings { rules, window: 500, ..settings() };
+    let mut gate = gate_that_hears(settings, statistics::incident());
+    let values: Vec<Vec<u8>> = (0..12_000)
+        .map(|n| {
+            let age = if n % 10 == 0 { 4_100 } else { 20 + n % 50 };
+            let rest = format!(r#""features":{{"age":{age},"job":"smith"}},"protected":{{"sex":"f"}}"#);
+            let sure = if n % 7 == 0 { 0.55 } else { 0.9 };
+            statistics::event(&format!("{n:08}"), (if n % 3 == 0 { "no" } else { "yes" }, sure), &rest)
+        })
+        .collect();
+    decide(&mut gate, 0, &values[..8_000]);
+    let mut sent = 0;
+    assert_eq!(allocations(|| sent = decide(&mut gate, 8_000, &values[8_000..])), 0, "allocations for 4,000 events");
+    assert!(sent >= 4_000 * 2 + 40 * 2 + 400 * 2, "{sent} records, of which some are cases and tallies");
+}

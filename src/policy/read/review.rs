@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::profile::Profiled;
 use super::{MAX_NAME, condition};
 use crate::document::{DAY, Field, Map, SECOND, YEAR};
 use crate::event::Plan;
@@ -12,7 +13,6 @@ const MAX_WORDS: usize = 64;
 
 /// Reads the section; what it leaves open is as in `fallback`.
 pub(super) fn read(map: &Map<'_>, fallback: &FallbackReview, plan: &mut Plan) -> ReviewRules {
-    map.refuse("capacity", "`capacity` is not supported yet: it arrives with the monitor");
     let default = fallback.review_rules();
     let escalate_at = map.key("escalate_at");
     ReviewRules {
@@ -27,6 +27,15 @@ pub(super) fn read(map: &Map<'_>, fallback: &FallbackReview, plan: &mut Plan) ->
         blind: map.key("blind").yes_or_no().unwrap_or(default.blind),
         mask: map.key("mask").texts(0..=MAX_WORDS, MAX_NAME).unwrap_or(default.mask),
     }
+}
+
+/// The share of decisions that reviewers can look at.
+pub(super) fn capacity(map: &Map<'_>, profiled: Profiled<'_>) -> Option<f64> {
+    let field = map.key("capacity");
+    if !field.is_absent() && matches!(profiled, Profiled::No) {
+        field.problem("needs a `profile`: what is risky is told by the priorities of its calibration events");
+    }
+    field.map(|capacity| capacity.required("rate").number(0.0001..=0.5)).flatten()
 }
 
 /// Plain names, or groups by condition: the first that applies. Behind conditions alone stand the groups of `default`.

@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::profile::Profiled;
 use super::{MAX_NAME, condition, contradiction};
 use crate::document::{Field, MINUTE, Map};
 use crate::event::Plan;
-use crate::policy::{Confidence, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
+use crate::policy::{Anomaly, Confidence, Fairness, Limit, Measure, Missed, Sample, Trigger, TriggerKind};
 
 /// So many triggers may stand in a policy.
 const MAX_TRIGGERS: usize = 256;
@@ -24,45 +25,62 @@ const BUDGETS: RangeInclusive<Duration> = Duration::from_millis(1)..=MINUTE;
 const BUILT_IN_FINDINGS: [&str; 8] =
     ["no-policy", "unreadable", "conflicting-duplicate", "stopped", "control-unreadable", "policy-missing", "capacity", "late"];
 
-/// The kinds of trigger that are refused by name, and with what each arrives.
-const LATER_KINDS: [(&str, &str); 2] = [("anomaly", "training profiles"), ("fairness", "the monitor")];
+/// What of the rest of the policy triggers may need.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'g> {
+    /// The training profile.
+    pub profiled: Profiled<'g>,
+    /// Whether the policy says what is adverse.
+    pub adverse: bool,
+    /// The names of the references, where they are known.
+    pub references: Option<&'g [&'g str]>,
+}
 
-/// Reads the list; the labels and members that its checks read get slots in `plan`. `references` are the names of the
-/// references, where they are known.
-pub(super) fn read(field: &Field<'_>, references: Option<&[&str]>, plan: &mut Plan) -> Vec<Trigger> {
-    let mut seen: Vec<(String, Option<String>)> = Vec::new();
-    let read = |item: Field<'_>| item.map(|map| trigger(map, &mut seen, references, plan)).flatten();
+/// The kinds of trigger.
+const KINDS: [&str; 6] = ["rule", "confidence", "anomaly", "fairness", "contradiction", "sample"];
+
+/// Reads the list; the labels and members that its checks read get slots in `plan`.
+pub(super) fn read(field: &Field<'_>, ground: &Ground<'_>, plan: &mut Plan) -> Vec<Trigger> {
+    let mut seen: Vec<Seen> = Vec::new();
+    let read = |item: Field<'_>| item.map(|map| trigger(map, &mut seen, ground, plan)).flatten();
     // Without any trigger a policy would release everything: the list must not be empty.
     field.list(1..=MAX_TRIGGERS, read).unwrap_or_default()
 }
 
-/// `seen` are the ids of the triggers before this one, each with the text of its rule.
-fn trigger(
-    map: &Map<'_>,
-    seen: &mut Vec<(String, Option<String>)>,
-    references: Option<&[&str]>,
-    plan: &mut Plan,
-) -> Option<Trigger> {
+/// A trigger before the present one: its id, the text of its rule, and its kind where a policy has only one of that.
+struct Seen {
+    id: String,
+    rule: Option<String>,
+    single: Option<&'static str>,
+}
+
+fn trigger(map: &Map<'_>, seen: &mut Vec<Seen>, ground: &Ground<'_>, plan: &mut Plan) -> Option<Trigger> {
     let missed = [("hold", Missed::Hold), ("skip", Missed::Skip)];
     let id = trigger_id(&map.required("id"), seen);
-    let kind = trigger_kind(map, references, plan);
+    let kind = trigger_kind(map, ground, plan);
     let severity = map.key("severity").number(0.0..=1.0);
-    let mandatory = map.key("mandatory").yes_or_no().unwrap_or(false);
+    let mandatory = map.key("mandatory").yes_or_no();
     let reason = map.key("reason").text(MAX_REASON);
     let budget = map.key("budget").duration(BUDGETS);
     let on_error = map.key("on_error").choice(&missed).unwrap_or_default();
     let on_timeout = map.key("on_timeout").choice(&missed).unwrap_or_default();
     let (id, kind) = (id?, kind?);
     let rule = if let TriggerKind::Rule(rule) = &kind { Some(rule.text().to_owned()) } else { None };
-    if let Some((other, _)) = seen.iter().find(|(_, checked)| rule.is_some() && *checked == rule) {
-        map.key("rule").problem(format!("the trigger `{other}` checks the same already"));
+    if let Some(other) = seen.iter().find(|other| rule.is_some() && other.rule == rule) {
+        map.key("rule").problem(format!("the trigger `{}` checks the same already", other.id));
     }
-    seen.push((id.clone(), rule));
+    let single = matches!(kind, TriggerKind::Anomaly(_) | TriggerKind::Fairness(_)).then_some(kind.name());
+    if let Some(other) = seen.iter().find(|other| single.is_some() && other.single == single) {
+        map.key(kind.name()).problem(format!("a policy has one trigger of this kind, and `{}` is one already", other.id));
+    }
+    seen.push(Seen { id: id.clone(), rule, single });
     let budget = budget.unwrap_or(kind.default_budget());
+    // An open incident holds the adverse decisions of its group, however many; unless the author leaves it to the capacity.
+    let mandatory = mandatory.unwrap_or(matches!(kind, TriggerKind::Fairness(_)));
     Some(Trigger { id, kind, severity, mandatory, reason, budget, on_error, on_timeout })
 }
 
-fn trigger_id(field: &Field<'_>, seen: &[(String, Option<String>)]) -> Option<String> {
+fn trigger_id(field: &Field<'_>, seen: &[Seen]) -> Option<String> {
     let id = field.text(MAX_ID)?;
     if !id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
         return field.refused("may have only the letters a to z, digits and `-`");
@@ -70,33 +88,78 @@ fn trigger_id(field: &Field<'_>, seen: &[(String, Option<String>)]) -> Option<St
     if BUILT_IN_FINDINGS.contains(&id.as_str()) {
         return field.refused(format!("`{id}` is the name of a built-in finding; give the trigger another id"));
     }
-    if seen.iter().any(|(other, _)| *other == id) {
+    if seen.iter().any(|other| other.id == id) {
         return field.refused(format!("another trigger of this policy has the id `{id}` already"));
     }
     Some(id)
 }
 
-fn trigger_kind(map: &Map<'_>, references: Option<&[&str]>, plan: &mut Plan) -> Option<TriggerKind> {
-    let asked_for_later = LATER_KINDS.iter().any(|(kind, _)| map.has(kind));
-    for (kind, arrival) in LATER_KINDS {
-        map.refuse(kind, &format!("trigger kind `{kind}` is not supported yet: it arrives with {arrival}"));
-    }
-    let fields = ["rule", "confidence", "contradiction", "sample"].map(|kind| map.key(kind));
+fn trigger_kind(map: &Map<'_>, ground: &Ground<'_>, plan: &mut Plan) -> Option<TriggerKind> {
+    let fields = KINDS.map(|kind| map.key(kind));
     match fields.iter().filter(|field| !field.is_absent()).count() {
-        0 if asked_for_later => return None,
-        0 => map.problem("a trigger needs a kind, which says what it checks: `rule`, `confidence`, `contradiction` or `sample`"),
+        0 => map.problem(format!("a trigger needs a kind, which says what it checks: {}", one_of(&KINDS))),
         1 => {}
         _ => map.problem("a trigger has one kind; make two triggers of it"),
     }
-    let [rule, confidence_field, contradiction_field, sample_field] = fields;
+    let [rule, confidence_field, anomaly_field, fairness_field, contradiction_field, sample_field] = fields;
     let always = "holds for every event, so every decision would wait for a person; name what makes an event risky";
     let never = "can hold for no event, so the trigger would never find anything";
     let rule = condition::read(&rule, plan, [always, never]).map(TriggerKind::Rule);
     let confidence = confidence_field.map(|map| confidence(map, plan)).flatten().map(TriggerKind::Confidence);
-    let contradiction = contradiction_field.map(|map| contradiction::read(map, references, plan)).flatten();
+    let contradiction = contradiction_field.map(|map| contradiction::read(map, ground.references, plan)).flatten();
     let contradiction = contradiction.map(|rule| TriggerKind::Contradiction(Box::new(rule)));
     let sample = sample_field.map(sample).flatten().map(TriggerKind::Sample);
-    rule.or(confidence).or(contradiction).or(sample)
+    let anomaly = anomaly(&anomaly_field, ground.profiled).map(TriggerKind::Anomaly);
+    let fairness = fairness(&fairness_field, ground).map(TriggerKind::Fairness);
+    rule.or(confidence).or(anomaly).or(fairness).or(contradiction).or(sample)
+}
+
+/// `a`, `b` or `c`
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let (last, before) = quoted.split_last().expect("there are kinds");
+    format!("{} or {last}", before.join(", "))
+}
+
+fn anomaly(field: &Field<'_>, profiled: Profiled<'_>) -> Option<Anomaly> {
+    if !field.is_absent() && matches!(profiled, Profiled::No) {
+        field.problem("needs a `profile`, which `jidoka profile build` makes of the training data");
+    }
+    let read = |map: &Map<'_>| {
+        let alpha = map.required("alpha");
+        let recalibrate = map.key("recalibrate").yes_or_no().unwrap_or(false);
+        match alpha.number(0.0..=1.0)? {
+            0.0 => alpha.refused("must be more than 0: the share of ordinary inputs that people look at"),
+            alpha => Some(Anomaly { alpha, recalibrate }),
+        }
+    };
+    field.map(read).flatten()
+}
+
+/// The most attributes of a fairness trigger: all their levels, and those of each two together, are groups.
+const MAX_ATTRIBUTES: usize = 8;
+
+fn fairness(field: &Field<'_>, ground: &Ground<'_>) -> Option<Fairness> {
+    if field.is_absent() {
+        return None;
+    }
+    if matches!(ground.profiled, Profiled::No) {
+        field.problem("needs a `profile`: its baseline says what rates were approved");
+    }
+    if !ground.adverse {
+        field.problem("needs `adverse`, which says which predictions are bad for the subject");
+    }
+    let read = |map: &Map<'_>| {
+        let listed = map.required("attributes");
+        let names = listed.texts(1..=MAX_ATTRIBUTES, MAX_NAME)?;
+        let every = map.key("events_between_false_alarms").number(1_000.0..=1e12).unwrap_or(100_000.0);
+        let attributes = ground.profiled.attributes(&names).unwrap_or_else(|unknown| {
+            listed.problem(unknown);
+            Vec::new()
+        });
+        Some(Fairness { names, attributes, events_between_false_alarms: every })
+    };
+    field.map(read).flatten()
 }
 
 fn sample(map: &Map<'_>) -> Option<Sample> {

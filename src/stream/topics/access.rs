@@ -58,7 +58,7 @@ impl Add<'_> {
 pub fn acls(context: &TopicsContext, role: Role) -> Vec<String> {
     let add = Add { bootstrap: &context.bootstrap, user: role.name() };
     let mut lines = on_topics(add, &context.layout, role);
-    lines.extend(on_inputs(add, &context.inputs(), role));
+    lines.extend(on_inputs(add, context, role));
     lines.extend(on_groups(add, &context.layout, role));
     lines
 }
@@ -95,14 +95,15 @@ fn operations(topic: Topic, role: Role) -> Vec<Operation> {
     operations
 }
 
-/// What is only read: sources, and topics of trusted facts.
-fn on_inputs(add: Add<'_>, inputs: &[String], role: Role) -> Option<String> {
-    let operation = match role {
-        Role::Gate => Operation::Read,
-        Role::Operator => Operation::Describe,
+/// What is only read: sources, topics of trusted facts, and of late labels.
+fn on_inputs(add: Add<'_>, context: &TopicsContext, role: Role) -> Option<String> {
+    let (operation, inputs) = match role {
+        Role::Gate => (Operation::Read, context.inputs()),
+        Role::Monitor => (Operation::Read, context.outcomes.clone()),
+        Role::Operator => (Operation::Describe, [context.inputs(), context.outcomes.clone()].concat()),
         _ => return None,
     };
-    (!inputs.is_empty()).then(|| add.topics(&[operation], inputs))
+    (!inputs.is_empty()).then(|| add.topics(&[operation], &inputs))
 }
 
 /// The api, operators and auditors read whole partitions without a group.
@@ -132,6 +133,7 @@ mod tests {
         let layout = TopicLayout { prefix: "j.".to_owned(), ..TopicLayout::default() };
         let context = TopicsContext { layout, bootstrap: "k:1".to_owned(), ..TopicsContext::default() };
         let context = TopicsContext { sources: vec!["in".to_owned()], references: vec!["facts".to_owned()], ..context };
+        let context = TopicsContext { outcomes: vec!["labels".to_owned()], ..context };
         let start = format!("kafka-acls.sh --bootstrap-server k:1 --add --allow-principal User:{role} ");
         let short = |line: &String| line.strip_prefix(&start).expect("every line begins alike").replace("--operation ", "+");
         acls(&context, role).iter().map(short).collect()
@@ -156,8 +158,9 @@ mod tests {
                 Role::Monitor,
                 &[
                     "+Write +DescribeConfigs --topic j.audit",
-                    "+Read +DescribeConfigs --topic j.tallies --topic j.control",
-                    "+Read +Write +DescribeConfigs --topic j.signals",
+                    "+Read +Write +DescribeConfigs --topic j.tallies --topic j.signals",
+                    "+Read +DescribeConfigs --topic j.control",
+                    "+Read --topic labels",
                     "+Read --group j.monitor",
                     "+Write +Describe --transactional-id j.monitor- --resource-pattern-type prefixed",
                 ],
@@ -186,7 +189,7 @@ mod tests {
                      --topic j.cases --topic j.archive --topic j.verdicts --topic j.progress --topic j.tallies --topic j.signals",
                     "+Read +Create +Describe +DescribeConfigs +AlterConfigs --topic j.dead-letters",
                     "+Read +Write +Create +Describe +DescribeConfigs +AlterConfigs --topic j.control",
-                    "+Describe --topic in --topic facts",
+                    "+Describe --topic in --topic facts --topic labels",
                 ],
             ),
             (

@@ -209,7 +209,9 @@ impl Topic {
             Self::Archive => &[Role::Sidecar],
             // The sidecar forwards commands that a default partitioner put into another lane.
             Self::Verdicts => &[Role::Sidecar, Role::Api, Role::Reviewer],
-            Self::Tallies | Self::DeadLetters => &[Role::Gate],
+            // The monitor adds late labels, so that what it folds lies in one log.
+            Self::Tallies => &[Role::Gate, Role::Monitor],
+            Self::DeadLetters => &[Role::Gate],
             Self::Signals => &[Role::Monitor],
             Self::Control => &[Role::Operator],
         }

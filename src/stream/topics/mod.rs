@@ -41,6 +41,8 @@ pub struct TopicsContext {
     pub sources: Vec<String>,
     /// Topics of trusted facts: not jidoka's own either. Without one the gate runs, and holds what needs it.
     pub references: Vec<String>,
+    /// Topics of late labels, which the monitor reads; not jidoka's own either.
+    pub outcomes: Vec<String>,
     /// The brokers' addresses, for the commands that findings name.
     pub bootstrap: String,
     /// The configuration file, likewise.

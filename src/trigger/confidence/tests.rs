@@ -142,7 +142,7 @@ proptest! {
         let value = |measure| match measured(measure, Limit::Below(0.5), 1.0, &json(&shares)) {
             Measurement::Measured { value, .. } => value,
             Measurement::Error(error) => panic!("{error:?}"),
-            Measurement::Found(_) | Measurement::Absent(_) | Measurement::Late(_) => panic!("a confidence trigger measures"),
+            other => panic!("a confidence trigger measures: {other:?}"),
         };
         prop_assert_eq!(value(Measure::TopProbability), top);
         prop_assert_eq!(value(Measure::Margin), top - second);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::events::Events;
 use crate::cli::policy::reasons_json;
+use crate::cli::recorded::Events;
 use crate::policy::PolicySet;
 use crate::replay::{Attribute, Comparison, Difference, Example, Held, Side, TwoSets};
 

@@ -1,8 +1,8 @@
 //! What people read after a replay.
 
-use super::events::Events;
 use super::{Kind, name_of};
 use crate::cli::policy::reason_text;
+use crate::cli::recorded::Events;
 use crate::cli::terminal::{FAINT, GOOD, STRONG, Table, WARNING, WRONG, paint, thousands};
 use crate::policy::{Band, PolicySet};
 use crate::replay::{Attribute, Comparison, Difference, Example, Held, Label, Side, Tally, TwoSets};

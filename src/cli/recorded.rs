@@ -1,16 +1,27 @@
-//! Where recorded events come from: files, or ranges of a topic.
+//! Recorded events for commands that decide them again: where they come from, and by which policies.
+//!
+//! `arguments → `[`open`]` → `[`Ground`]` → `[`Events::feed`]` → record after record`
+
+mod range;
 
 use std::fs::File;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::range::{is_forward, offsets};
-use super::{Feed, ReplayArgs, Stopped, TopicArgs, source_of_files};
-use crate::cli::lines::{Input, Lines};
-use crate::cli::{client, terminal::thousands};
-use crate::config::Settings;
+use clap::Args;
+
+use self::range::{Bound, is_forward, offsets};
+use super::lines::{Input, Lines};
+use super::policy::{read_set, sources};
+use super::terminal::{Stopped, thousands};
+use super::{client, reference, report_problems, settings};
+use crate::config::{Settings, read_schemas};
+use crate::document::Problem;
 use crate::event::Limits;
 use crate::policy::PolicySet;
+use crate::reference::Tables;
 use crate::replay::{FileRecords, Log, Record, Terms};
 use crate::stream::ClientConfig;
 use crate::stream::log_reader::Extent;
@@ -19,10 +30,103 @@ use crate::stream::range_reader::RangeReader;
 use crate::stream::record::Incoming;
 use crate::stream::topics::{TopicsError, partition_count};
 
+/// The source of files whose policies name none.
+const SOURCE: &str = "replay";
 /// How long the first answer of the brokers may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// So often the progress bar moves.
 const ADVANCE_EVERY: u64 = 256;
+
+/// Which events.
+#[derive(Args, Debug)]
+pub(super) struct RecordedArgs {
+    /// Files of events, plain or gzipped; - is standard input
+    #[arg(value_name = "EVENTS", required_unless_present = "topic")]
+    events: Vec<PathBuf>,
+    /// The source that the events come from: a part of every decision's id
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    #[command(flatten)]
+    topic: TopicArgs,
+    /// Trusted records that the policies compare with; may be given several times
+    #[arg(long, value_name = "NAME=CSV", value_parser = reference::named)]
+    reference: Vec<reference::Named>,
+}
+
+/// A range of a topic.
+#[derive(Args, Debug)]
+struct TopicArgs {
+    /// Topic to read instead of files
+    #[arg(long, value_name = "TOPIC", conflicts_with = "events")]
+    topic: Option<String>,
+    /// Brokers, instead of those of the configuration
+    #[arg(long, value_name = "HOST:PORT,…", requires = "topic", conflicts_with = "events")]
+    bootstrap: Option<String>,
+    /// Configuration file of the gate
+    #[arg(long, value_name = "FILE", requires = "topic", conflicts_with = "events")]
+    config: Option<PathBuf>,
+    /// A partition to read; may be given several times. Without it all are read
+    #[arg(long, value_name = "N", requires = "topic", conflicts_with = "events", value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Vec<i32>,
+    /// Where the range begins
+    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "earliest")]
+    from: Bound,
+    /// Where it ends; the record there is not read any more
+    #[arg(long, value_name = "WHERE", requires = "topic", conflicts_with = "events", default_value = "latest")]
+    to: Bound,
+}
+
+/// What is needed to decide recorded events.
+pub(super) struct Ground {
+    /// The policies, a set for each list of files.
+    pub sets: Vec<PolicySet>,
+    /// What a gate would go by.
+    pub terms: Terms,
+    /// The events.
+    pub events: Events,
+}
+
+/// Reads the configuration, the policies of each of these lists, trusted records, and finds out what there is to read.
+///
+/// # Errors
+/// With what is wrong; mistakes in files are printed.
+pub(super) fn open(args: &RecordedArgs, policies: &[&[PathBuf]]) -> Result<Ground, Stopped> {
+    let wrong = |problems: Vec<Problem>| Stopped::silently(report_problems(&problems));
+    let configured = args.topic.config.as_deref().map(|path| settings(Some(path))).transpose().map_err(Stopped::silently)?;
+    let mut terms = configured.as_ref().map_or_else(|| Ok(Terms::default()), terms).map_err(wrong)?;
+    let sets = policies.iter().map(|paths| read_set(paths, &terms.fallback)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    terms.references = Arc::new(references(args, configured.as_ref(), &sets)?);
+    let events = Events::open(args, configured.as_ref(), &sets, &terms)?;
+    Ok(Ground { sets, terms, events })
+}
+
+/// How fast it went, for people.
+pub(super) fn speed(records: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    format!("{} records in {seconds:.1} s, {:.0} a second", thousands(records), records as f64 / seconds.max(1e-3))
+}
+
+/// `0.02` or `2%`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
+    let share = number.parse::<f64>().map(|number| number / scale);
+    match share {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share from 0 to 1 such as 0.02, or a percentage such as 2%".to_owned()),
+    }
+}
+
+/// Whoever takes recorded events.
+pub(super) trait Feed {
+    /// What comes now is from `log`.
+    fn begin(&mut self, log: &Log);
+    /// A record that lies before the range.
+    fn remember(&mut self, record: &Record<'_>);
+    /// A record that is judged; breaks off when nobody reads the result any more.
+    fn judge(&mut self, record: &Record<'_>) -> ControlFlow<()>;
+    /// So many records were judged since the last call.
+    fn advance(&self, records: u64);
+}
 
 /// What kind of place events lie in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +154,7 @@ struct Range {
 
 impl Events {
     /// Finds out what there is to read.
-    pub fn open(args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet], terms: &Terms) -> Result<Self, Stopped> {
+    pub fn open(args: &RecordedArgs, configured: Option<&Settings>, sets: &[PolicySet], terms: &Terms) -> Result<Self, Stopped> {
         if let Some(topic) = &args.topic.topic {
             let source = source_of_topic(topic, args, configured, sets)?;
             let (reader, ranges) = ranges(topic, &args.topic, configured)?;
@@ -113,7 +217,7 @@ impl Events {
     }
 
     /// Hands all of them over, in order.
-    pub fn feed(&self, feed: &mut Feed<'_>) -> Result<(), Stopped> {
+    pub fn feed(&self, feed: &mut dyn Feed) -> Result<(), Stopped> {
         match &self.from {
             From::Files { inputs, limits } => {
                 for input in inputs {
@@ -149,7 +253,7 @@ fn usable(inputs: Vec<Input>) -> Result<Vec<Input>, Stopped> {
     Ok(inputs)
 }
 
-fn feed_file(input: &Input, limits: Limits, feed: &mut Feed<'_>) -> Result<ControlFlow<()>, String> {
+fn feed_file(input: &Input, limits: Limits, feed: &mut dyn Feed) -> Result<ControlFlow<()>, String> {
     let mut offset = 0;
     let unreadable = |offset: i64, error: std::io::Error| {
         let after = if offset == 0 { String::new() } else { format!(" after line {}", thousands(offset.unsigned_abs())) };
@@ -170,7 +274,7 @@ fn feed_file(input: &Input, limits: Limits, feed: &mut Feed<'_>) -> Result<Contr
     Ok(ControlFlow::Continue(()))
 }
 
-fn feed_range(reader: &RangeReader, range: &Range, window: u32, feed: &mut Feed<'_>) -> Result<ControlFlow<()>, String> {
+fn feed_range(reader: &RangeReader, range: &Range, window: u32, feed: &mut dyn Feed) -> Result<ControlFlow<()>, String> {
     if range.read.low >= range.read.high {
         return Ok(ControlFlow::Continue(()));
     }
@@ -199,13 +303,18 @@ fn feed_range(reader: &RangeReader, range: &Range, window: u32, feed: &mut Feed<
 }
 
 /// The configured name of `topic`.
-fn source_of_topic(topic: &str, args: &ReplayArgs, configured: Option<&Settings>, sets: &[PolicySet]) -> Result<String, Stopped> {
+fn source_of_topic(
+    topic: &str,
+    args: &RecordedArgs,
+    configured: Option<&Settings>,
+    sets: &[PolicySet],
+) -> Result<String, Stopped> {
     if let Some(source) = &args.source {
         return Ok(source.clone());
     }
     let configured = configured.into_iter().flat_map(|settings| &settings.sources).filter(|source| source.topic == topic);
     let configured: Vec<&str> = configured.map(|source| source.name.as_str()).collect();
-    match (configured.as_slice(), super::sources(sets).into_iter().collect::<Vec<_>>().as_slice()) {
+    match (configured.as_slice(), sources(sets).into_iter().collect::<Vec<_>>().as_slice()) {
         ([source], _) | ([], [source]) => Ok((*source).to_owned()),
         _ => Err(Stopped::usage(format!(
             "Under which name does the gate read {topic}? Decision ids depend on it: say --source NAME, or --config FILE with \
@@ -271,4 +380,60 @@ fn partitions(topic: &str, args: &TopicArgs, config: &ClientConfig) -> Result<Ve
     partitions.sort_unstable();
     partitions.dedup();
     Ok(partitions)
+}
+
+/// The trusted records, of which the policies must have all that they compare with.
+fn references(args: &RecordedArgs, configured: Option<&Settings>, sets: &[PolicySet]) -> Result<Tables, Stopped> {
+    let as_of = |name: &str| configured?.references.iter().find(|known| known.name == name)?.as_of.clone();
+    let tables = reference::read_all(&args.reference, as_of).map_err(Stopped::usage)?;
+    match reference::lacking(sets, &tables).first() {
+        None => Ok(tables),
+        Some(name) => {
+            let reason = format!("The policies compare with the reference {name}: say --reference {name}=FILE.csv.");
+            Err(Stopped::usage(reason))
+        }
+    }
+}
+
+/// What the gate of this configuration goes by.
+fn terms(settings: &Settings) -> Result<Terms, Vec<Problem>> {
+    let event = &settings.gate.event;
+    let limits = Limits { max_bytes: event.max_bytes, max_depth: event.max_depth, max_fields: event.max_fields };
+    let schemas = Arc::new(read_schemas(&settings.schemas)?);
+    let (window, fallback) = (settings.gate.dedup_window, settings.fallback.clone());
+    Ok(Terms { limits, window, fallback, schemas, ..Terms::default() })
+}
+
+/// The source of files, which nobody configures.
+fn source_of_files(args: &RecordedArgs, sets: &[PolicySet]) -> Result<String, Stopped> {
+    if let Some(source) = &args.source {
+        return Ok(source.clone());
+    }
+    let named = sources(sets);
+    match named.len() {
+        0 => Ok(SOURCE.to_owned()),
+        1 => Ok(named.first().map_or_else(String::new, |source| (*source).to_owned())),
+        _ => {
+            let named: Vec<&str> = named.into_iter().collect();
+            Err(Stopped::usage(format!(
+                "Which source do the events come from? The policies name {}: say --source NAME.",
+                named.join(", ")
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_numbers_or_percentages() {
+        for (text, number) in [("0", 0.0), ("0.02", 0.02), ("1", 1.0), ("2%", 0.02), ("100 %", 1.0), ("0.5%", 0.005)] {
+            assert!(share(text).is_ok_and(|share| (share - number).abs() < 1e-12), "{text}");
+        }
+        for text in ["", "2", "-1", "101%", "nan", "%", "two", "2%%"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
 }

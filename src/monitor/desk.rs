@@ -1,0 +1,135 @@
+//! One policy in the monitor's hands: its statistics, its chain, its incidents' trails, and what must be read again after a
+//! restart.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::audit::{Chain, ChainHead};
+use crate::identity::{Hash, Timestamp};
+use crate::monitor::state::StateRecord;
+use crate::tallies::Tally;
+use crate::watch::{Change, Watch, WatchTerms};
+
+/// Incidents of a policy that are over stay in `signals` until so many came after them.
+const OVER_MAX: usize = 100;
+
+/// See the module.
+pub(super) struct Desk {
+    pub watch: Watch,
+    pub chain: Chain,
+    /// When the last entry was written: time does not go back behind it.
+    pub at: Option<Timestamp>,
+    /// Last entry of each open incident's trail.
+    pub open: BTreeMap<String, (u64, Hash)>,
+    over: VecDeque<String>,
+    /// Offsets of the tallies that the watch's memory reaches back to, and the number of the event before each.
+    recall: VecDeque<(i64, u64)>,
+    /// Number of the event at which the state was last written.
+    pub written_at: Option<u64>,
+    /// The state must be written with this transaction.
+    pub must_write: bool,
+}
+
+impl Desk {
+    /// Of a policy of which nothing is known.
+    pub fn new(terms: WatchTerms) -> Self {
+        let chain = Chain::resume(chain_id(&terms.policy), None);
+        Self {
+            watch: Watch::new(terms),
+            chain,
+            at: None,
+            open: BTreeMap::new(),
+            over: VecDeque::new(),
+            recall: VecDeque::new(),
+            written_at: None,
+            must_write: true,
+        }
+    }
+
+    /// As it was written.
+    ///
+    /// # Errors
+    /// With a sentence where that could not have been written.
+    pub fn restore(terms: WatchTerms, state: &StateRecord) -> Result<Self, String> {
+        let chain = Chain::resume(chain_id(&terms.policy), state.chain);
+        let mut watch = Watch::restore(terms, &state.watch)?;
+        watch.recall(state.recall.1);
+        Ok(Self {
+            written_at: Some(watch.events()),
+            watch,
+            chain,
+            at: state.at,
+            open: state.open.iter().map(|(id, seq, hash)| (id.clone(), (*seq, *hash))).collect(),
+            over: state.over.iter().cloned().collect(),
+            recall: VecDeque::new(),
+            must_write: false,
+        })
+    }
+
+    /// Folds the events of a record at this offset; `changes` are what comes of it. Whether it was made for this baseline.
+    pub fn fold(&mut self, tally: &Tally, offset: i64, changes: &mut Vec<Change>) -> bool {
+        let baseline = &self.watch.terms().baseline;
+        let Some(events) = tally.events(baseline.attributes.len(), baseline.measures.len()) else { return false };
+        self.reaches_back_to(offset, self.watch.events());
+        for event in events {
+            self.watch.fold(&event, changes);
+        }
+        self.watch.end_of_record(changes);
+        true
+    }
+
+    /// Takes the events of a record only into memory: `after` is the number of the event before them.
+    pub fn remember(&mut self, tally: &Tally, offset: i64, after: u64) -> u64 {
+        let baseline = &self.watch.terms().baseline;
+        let Some(events) = tally.events(baseline.attributes.len(), baseline.measures.len()) else { return after };
+        self.reaches_back_to(offset, after);
+        let count = events.len() as u64;
+        for event in events {
+            self.watch.remember(&event);
+        }
+        after + count
+    }
+
+    fn reaches_back_to(&mut self, offset: i64, after: u64) {
+        self.recall.push_back((offset, after));
+        let needed = after.saturating_sub(self.watch.terms().window as u64);
+        while self.recall.get(1).is_some_and(|(_, next)| *next <= needed) {
+            self.recall.pop_front();
+        }
+    }
+
+    /// What is written about it, where the tallies below `next` are folded.
+    pub fn state(&self, next: i64) -> StateRecord {
+        let mut watch = Vec::new();
+        self.watch.snapshot(&mut watch);
+        StateRecord {
+            next,
+            recall: self.recall.front().copied().unwrap_or((next, self.watch.events())),
+            chain: self.chain.head(),
+            at: self.at,
+            open: self.open.iter().map(|(id, (seq, hash))| (id.clone(), *seq, *hash)).collect(),
+            over: self.over.iter().cloned().collect(),
+            watch,
+        }
+    }
+
+    /// An incident is over; the one that leaves `signals` for it, if any.
+    pub fn is_over(&mut self, id: &str) -> Option<String> {
+        self.open.remove(id);
+        self.over.push_back(id.to_owned());
+        if self.over.len() > OVER_MAX { self.over.pop_front() } else { None }
+    }
+
+    /// Whether an incident was this policy's and is over.
+    pub fn knows_over(&self, id: &str) -> bool {
+        self.over.iter().any(|over| over == id)
+    }
+
+    /// The head of its chain, for signing.
+    pub fn head(&self) -> Option<ChainHead> {
+        self.chain.head()
+    }
+}
+
+fn chain_id(policy: &str) -> String {
+    format!("monitor/{policy}")
+}

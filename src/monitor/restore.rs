@@ -1,0 +1,171 @@
+//! Taking over the tallies: where the fold of each policy stands.
+//!
+//! `signals` has the newest state of each policy, and the offset of the tallies up to which it is folded. From there on up to
+//! what the group has committed the tallies are folded again, with nothing written: the transactions that did it before have.
+
+use std::collections::BTreeMap;
+
+use crate::gate::Rules;
+use crate::monitor::desk::Desk;
+use crate::monitor::state::StateRecord;
+use crate::monitor::truth::Judge;
+use crate::monitor::{MonitorSettings, NOTE};
+use crate::stream::fault::Fault;
+use crate::stream::log_reader::{Extent, LogReader};
+use crate::stream::processor::InputPartition;
+use crate::tallies::{Outcome, TallyRecord};
+use crate::watch::WatchTerms;
+
+/// What was restored.
+pub(super) struct Restored {
+    /// By policy.
+    pub desks: BTreeMap<String, Desk>,
+    /// States of policies that are not loaded.
+    pub dormant: BTreeMap<String, StateRecord>,
+    /// The tallies below this offset are folded.
+    pub next: i64,
+    /// So many tallies were deleted before they were read.
+    pub lost: u64,
+}
+
+/// Restores everything.
+pub(super) fn take(
+    settings: &MonitorSettings,
+    rules: &Rules,
+    input: &InputPartition,
+    log: &mut LogReader,
+) -> Result<Restored, Fault> {
+    let states = states(settings, log)?;
+    let extent = log.extent(input)?;
+    let committed = log.group_offset(input, NOTE)?;
+    let written = states.values().map(|state| state.next).max();
+    let next = committed.max(written).unwrap_or(extent.low);
+    if extent.high < next {
+        let sentence = format!(
+            "re-created: {input} ends at offset {}, but its tallies are folded below {next}. The topic was re-created. Restore the \
+             old one; or begin anew with another topics.prefix.",
+            extent.high
+        );
+        return Err(Fault::stop("re-created", sentence));
+    }
+    let mut restored = Restored { desks: BTreeMap::new(), dormant: BTreeMap::new(), next, lost: 0 };
+    let mut stands = BTreeMap::new();
+    for (policy, state) in states {
+        let terms = rules
+            .set
+            .policies()
+            .iter()
+            .find(|known| known.name == policy)
+            .and_then(|known| WatchTerms::of(known, settings.window));
+        let Some(terms) = terms else {
+            restored.dormant.insert(policy, state);
+            continue;
+        };
+        let desk = Desk::restore(terms, &state).map_err(|why| {
+            let sentence = format!(
+                "The record state/{policy} in {} cannot be taken up: {why}. Only monitors may write there. Find out who did, and \
+                 write under that key its last good record, which `jidoka audit export` shows of earlier copies of the topic; or a \
+                 tombstone, after which the statistics of that policy begin anew.",
+                settings.topics.signals
+            );
+            Fault::stop("state-unreadable", sentence)
+        })?;
+        stands.insert(policy.clone(), Stand { next: state.next, recall_from: state.recall.0, after: state.recall.1 });
+        restored.desks.insert(policy, desk);
+    }
+    if extent.low > next {
+        restored.lost = u64::try_from(extent.low - next).unwrap_or(0);
+        tracing::error!(%input, from = next, to = extent.low, "tallies were deleted before they were read; the statistics go on without them");
+        restored.next = extent.low;
+    }
+    let from = stands.values().map(|stand| stand.recall_from.min(stand.next)).min().unwrap_or(next).max(extent.low);
+    let mut again = Again { desks: &mut restored.desks, stands, judge: Judge::new(rules), rules };
+    log.read(input, Extent { low: from, high: next }, |record| {
+        if let Ok(read) = TallyRecord::read(record.value.unwrap_or_default()) {
+            again.take(&read, record.offset);
+        }
+    })?;
+    tracing::info!(%input, next = restored.next, policies = restored.desks.len(), "statistics restored");
+    Ok(restored)
+}
+
+/// The newest state of each policy.
+fn states(settings: &MonitorSettings, log: &mut LogReader) -> Result<BTreeMap<String, StateRecord>, Fault> {
+    let partition = InputPartition { topic: settings.topics.signals.clone(), partition: 0 };
+    let (mut states, mut faults) = (BTreeMap::new(), BTreeMap::new());
+    log.read_state(&partition, |record| {
+        let Some(policy) = record.key.and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.strip_prefix("state/"))
+        else {
+            return;
+        };
+        faults.remove(policy);
+        states.remove(policy);
+        match record.value.map(StateRecord::read) {
+            Some(Ok(state)) => drop(states.insert(policy.to_owned(), state)),
+            Some(Err(why)) => drop(faults.insert(policy.to_owned(), (record.offset, why))),
+            None => {}
+        }
+    })?;
+    match faults.into_iter().next() {
+        None => Ok(states),
+        Some((policy, (offset, why))) => {
+            let sentence = format!(
+                "The record state/{policy} at offset {offset} of {} cannot be read: {why}. Write under that key its last good record, \
+                 or a tombstone, after which the statistics of that policy begin anew.",
+                settings.topics.signals
+            );
+            Err(Fault::stop("state-unreadable", sentence))
+        }
+    }
+}
+
+/// Where a policy's state stands.
+struct Stand {
+    next: i64,
+    recall_from: i64,
+    /// Number of the event before the next that is remembered.
+    after: u64,
+}
+
+/// Tallies that are folded again.
+struct Again<'r> {
+    desks: &'r mut BTreeMap<String, Desk>,
+    stands: BTreeMap<String, Stand>,
+    judge: Judge,
+    rules: &'r Rules,
+}
+
+impl Again<'_> {
+    fn take(&mut self, record: &TallyRecord, offset: i64) {
+        match record {
+            TallyRecord::Decisions(tally) => {
+                let (Some(desk), Some(stand)) = (self.desks.get_mut(&tally.policy), self.stands.get_mut(&tally.policy)) else {
+                    return;
+                };
+                if tally.policy_hash != desk.watch.terms().policy_hash {
+                    return;
+                }
+                if offset >= stand.next {
+                    desk.fold(tally, offset, &mut Vec::new());
+                } else if offset >= stand.recall_from {
+                    stand.after = desk.remember(tally, offset, stand.after);
+                }
+            }
+            TallyRecord::Outcome(outcome) => self.label(outcome, offset),
+        }
+    }
+
+    fn label(&mut self, outcome: &Outcome, offset: i64) {
+        for (policy, desk) in &mut *self.desks {
+            if !desk.watch.awaits(outcome.event) {
+                continue;
+            }
+            let is_new = self.stands.get(policy).is_none_or(|stand| offset >= stand.next);
+            match self.judge.is_favourable(&outcome.truth, policy, self.rules) {
+                Some(favourable) if is_new => _ = desk.watch.outcome(outcome, favourable, &mut Vec::new()),
+                Some(_) => desk.watch.remember_outcome(outcome),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Late labels: what was right to decide, and whether that is favourable for the subject.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::event::{Decoder, Limits};
+use crate::gate::Rules;
+use crate::json::object;
+use crate::tallies::{EventHash, Outcome, Truth};
+
+/// A label's record is no longer than this.
+const BYTES_MAX: usize = 65_536;
+
+#[derive(Deserialize)]
+struct Wire {
+    event_id: String,
+    favourable: Option<bool>,
+    label: Option<String>,
+}
+
+/// Reads a record of an `outcomes` topic.
+///
+/// # Errors
+/// With a sentence where it is none.
+pub(super) fn read(value: &[u8]) -> Result<Outcome, String> {
+    if value.len() > BYTES_MAX {
+        return Err(format!("it has {} bytes, more than {BYTES_MAX}", value.len()));
+    }
+    let wire: Wire = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+    let truth = match (wire.favourable, wire.label) {
+        (Some(truth), None) => Truth::Favourable(truth),
+        (None, Some(label)) => Truth::Label(label),
+        _ => return Err("it has either `favourable` or `label`".to_owned()),
+    };
+    Ok(Outcome { event: EventHash::of(&wire.event_id), truth })
+}
+
+/// Tells of labels whether they are favourable, by a policy's `adverse`.
+pub(super) struct Judge {
+    decoder: Decoder,
+    event: Vec<u8>,
+}
+
+impl Judge {
+    pub fn new(rules: &Rules) -> Self {
+        Self { decoder: Decoder::new(Arc::clone(rules.set.plan()), Limits::default()), event: Vec::new() }
+    }
+
+    /// Whether what turned out is favourable for the subject, under `policy`; none where that cannot be told.
+    pub fn is_favourable(&mut self, truth: &Truth, policy: &str, rules: &Rules) -> Option<bool> {
+        let label = match truth {
+            Truth::Favourable(truth) => return Some(*truth),
+            Truth::Label(label) => label,
+        };
+        let adverse = rules.set.policies().iter().find(|known| known.name == policy)?.adverse.as_ref()?;
+        self.event.clear();
+        object(&mut self.event, |event| {
+            event.text("event_id", "label");
+            event.object("model", |model| model.text("name", "label"));
+            event.text("prediction", label.as_str());
+        });
+        let event = self.decoder.decode(&self.event).ok()?;
+        adverse.holds(&event).ok().map(|adverse| !adverse)
+    }
+}

@@ -1,0 +1,94 @@
+//! The monitor's fold beside a replay: what it says takes effect with the next event, as if its signals took no time.
+
+use crate::gate::Codes;
+use crate::gate::judge::Verdict;
+use crate::identity::Timestamp;
+use crate::policy::PolicySet;
+use crate::signal::{Incident, IncidentRecord, IncidentState, SignalsView};
+use crate::watch::{Change, Watch, WatchTerms};
+
+/// So many events are remembered: what the fold needs of them without late labels.
+const WINDOW: usize = 2_000;
+
+/// An incident that an event opened, or closed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Noticed {
+    /// The policy's place.
+    pub policy: usize,
+    /// Opened or closed.
+    pub state: IncidentState,
+    /// The incident.
+    pub incident: Incident,
+}
+
+/// The statistics of a set of policies, and what they say.
+pub(super) struct Watched {
+    /// By place of the policy; none for those without a profile.
+    watches: Vec<Option<Watch>>,
+    view: SignalsView,
+    changes: Vec<Change>,
+    codes: Codes,
+    noticed: Vec<Noticed>,
+}
+
+impl Watched {
+    pub fn new(set: &PolicySet) -> Self {
+        let watch = |policy| WatchTerms::of(policy, WINDOW).map(Watch::new);
+        Self {
+            watches: set.policies().iter().map(watch).collect(),
+            view: SignalsView::default(),
+            changes: Vec::new(),
+            codes: Codes::default(),
+            noticed: Vec::new(),
+        }
+    }
+
+    /// What the next event is decided by.
+    pub fn signals(&self) -> &SignalsView {
+        &self.view
+    }
+
+    /// What the last event opened or closed.
+    pub fn noticed(&self) -> &[Noticed] {
+        &self.noticed
+    }
+
+    /// Nothing was decided.
+    pub fn nothing(&mut self) {
+        self.noticed.clear();
+    }
+
+    /// Takes in a decision, made at `now`.
+    pub fn fold(&mut self, verdict: &Verdict<'_>, now: Timestamp) {
+        self.noticed.clear();
+        let Some(policy) = verdict.policy else { return };
+        let Some(Some(watch)) = self.watches.get_mut(policy.place) else { return };
+        let Some(tally) = self.codes.tally(verdict) else { return };
+        watch.fold(&tally, &mut self.changes);
+        watch.end_of_record(&mut self.changes);
+        for change in self.changes.drain(..) {
+            let (key, value) = match change {
+                Change::Threshold(threshold) => (format!("threshold/{}", policy.name), serde_json::to_vec(&threshold)),
+                Change::Recalibrated(fresh) => (format!("calibration/{}", policy.name), serde_json::to_vec(&fresh)),
+                Change::Opened(incident) => noticed(&mut self.noticed, policy.place, IncidentState::Open, incident, now),
+                Change::Closed(incident) => noticed(&mut self.noticed, policy.place, IncidentState::Closed, incident, now),
+            };
+            let applied = value.map_err(|error| error.to_string()).and_then(|value| self.view.apply(&key, Some(&value)));
+            debug_assert!(applied.is_ok(), "what the fold says is understood: {applied:?}");
+        }
+    }
+}
+
+fn noticed(
+    all: &mut Vec<Noticed>,
+    policy: usize,
+    state: IncidentState,
+    incident: Incident,
+    now: Timestamp,
+) -> (String, serde_json::Result<Vec<u8>>) {
+    let at = String::from_utf8_lossy(&now.rfc3339()).into_owned();
+    all.push(Noticed { policy, state, incident: incident.clone() });
+    let key = format!("incident/{}", incident.id);
+    let record = IncidentRecord { incident, state, seq: 0, entry_hash: String::new(), at, by: None, reason: None };
+    (key, serde_json::to_vec(&record))
+}
