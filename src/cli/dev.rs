@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt;
-use super::run::{Ended, GateRole, Plan, Roles, Running, SidecarRole, TopicCheck, client_settings};
+use super::run::{Ended, GateRole, MonitorRole, Plan, Roles, Running, SidecarRole, TopicCheck, client_settings};
 use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
-use crate::dev::POLICIES;
 use crate::dev::crew::{PEOPLE, review};
-use crate::dev::player::{Score, play};
+use crate::dev::player::{Score, fill, play};
+use crate::dev::policies::REFERENCE;
 use crate::dev::summary::Summary;
 use crate::dev::watcher::{Course, News, watch};
 use crate::document::Problem;
@@ -161,8 +161,10 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
+    fill(&client(&settings), &ground.customers, &stop).map_err(failed)?;
+    let monitor = MonitorRole { policies: policies.clone(), follow: None };
     let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
-    let roles = Roles { gate: Some(gate), monitor: None, sidecar: Some(SidecarRole) };
+    let roles = Roles { gate: Some(gate), monitor: Some(monitor), sidecar: Some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Arc::new(Lines::new(args.output, Arc::clone(&stop)));
@@ -231,12 +233,14 @@ impl Audience<'_> {
 /// As a configuration file would say it. The environment is left out: `dev` is the same everywhere.
 fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
     let source = format!("[ {{ name: {SOURCE}, topic: {}, start: earliest }} ]", ground.input);
+    let references = format!("[ {{ name: {REFERENCE}, topic: {} }} ]", ground.customers);
     let (listen, replication) = (args.listen.to_string(), ground.layout.replication.to_string());
     let mut given = vec![
         ("KAFKA__BOOTSTRAP_SERVERS", ground.bootstrap.as_str()),
         ("TOPICS__PREFIX", &ground.layout.prefix),
         ("TOPICS__REPLICATION", &replication),
         ("SOURCES", &source),
+        ("REFERENCES", &references),
         ("GATE__WORKERS", "1"),
         ("API__LISTEN", &listen),
         // Nobody's key is known here: everybody's word counts.
@@ -250,9 +254,14 @@ fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
     Settings::load(None, variables).map_err(|problems| wrong(&problems))
 }
 
+fn client(settings: &Settings) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", settings.kafka.bootstrap_servers());
+    client
+}
+
 fn policies(settings: &Settings) -> Result<PolicySet, Ended> {
-    let files = POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    PolicySet::read(&files, &settings.fallback).map_err(|problems| wrong(&problems))
+    crate::dev::policies::policies(&settings.fallback).map_err(|problems| wrong(&problems))
 }
 
 fn wrong(problems: &[Problem]) -> Ended {
@@ -320,20 +329,18 @@ impl Run<'_> {
         })
     }
 
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", self.settings.kafka.bootstrap_servers());
-        client
-    }
-
     fn review(&self, clients: &ClientSettings) -> Result<(), String> {
-        review(clients, &self.client(), &self.ground.workplace(), &self.course.stop)
+        review(clients, &client(self.settings), &self.ground.workplace(), &self.course.stop)
     }
 
     fn play(&self, health: &Health) -> Result<(), String> {
         until_ready(health, &self.course.stop)?;
         self.audience.ready();
-        play(&self.client(), Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once }, self.course)
+        play(
+            &client(self.settings),
+            Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once },
+            self.course,
+        )
     }
 }
 

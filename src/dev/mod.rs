@@ -18,12 +18,7 @@ pub mod events;
 pub mod happening;
 pub mod kafka;
 pub mod player;
+pub mod policies;
 pub mod summary;
 pub mod trail;
 pub mod watcher;
-
-/// The policies that `dev` runs, as they stand in `config/policies/`: it works in any folder.
-pub const POLICIES: [(&str, &str); 2] = [
-    ("config/policies/adult-income.yaml", include_str!("../../config/policies/adult-income.yaml")),
-    ("config/policies/credit-default.yaml", include_str!("../../config/policies/credit-default.yaml")),
-];
