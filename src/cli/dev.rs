@@ -1,5 +1,5 @@
-//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate and sidecar, real events,
-//! and a simulated crew of reviewers.
+//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate, monitor and sidecar, real
+//! events, and a simulated crew of reviewers.
 
 mod asked;
 mod ground;
@@ -51,15 +51,18 @@ const MOCK_RATE_MAX: u32 = 200;
 #[derive(Args, Debug)]
 #[command(
     after_help = "By default the broker is librdkafka's mock broker in this process: it is not exactly-once, and nothing is kept. It
-shows what jidoka does, not what it guarantees. --real and --bootstrap run gate and sidecar as in production. A Kafka that
-wants a login is for `jidoka run`.
+shows what jidoka does, not what it guarantees. --real and --bootstrap run gate, monitor and sidecar as in production. A Kafka
+that wants a login is for `jidoka run`.
 
 The events are real: UCI Adult (Becker, Kohavi 1996) and UCI Default of Credit Card Clients (Yeh 2009), both CC BY 4.0. Of
-every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule.
+every 50, one is broken, one is sent twice, one comes again with other content, two are made to hit a rule, and two have a
+flaw in their input: garbled numbers, or other facts than a topic of trusted ones has about the same person. From the credit
+model's 600th event on, for 400 of them, every other favourable answer about a man becomes an adverse one: the monitor opens
+an incident after some dozens of them, and adverse answers about men are held until somebody acknowledges it.
 
 What is held is reviewed by a small simulated crew: amira, jonas and mei, and rosa, who leads. They claim the urgent cases
 first, read, now and then write a comment or hand a case up, and approve or reject, by verdicts like those of any review
-tool; the more is open, the faster they are. --no-crew leaves the cases to you. Nobody's key is asked for here
+tool; the more is open, the faster they are. rosa acknowledges an incident after 45 s. --no-crew leaves all that to you. Nobody's key is asked for here
 (`verdicts.unsigned: allow`).
 
 On a terminal it is drawn; ? shows the keys, and Enter opens a case with its trail. Elsewhere, or with --plain, it prints
@@ -76,7 +79,8 @@ Examples:
   jidoka dev --once 200 --rate 100
   jidoka dev --no-crew                                 # nobody reviews; the cases stay open
   jidoka dev --output json | jq 'select(.type == \"held\")'
-  jidoka dev --output json | jq 'select(.type == \"rejected\") | {event_id, by, reason}'"
+  jidoka dev --output json | jq 'select(.type == \"rejected\") | {event_id, by, reason}'
+  jidoka dev --output json | jq 'select(.type == \"incident-opened\") | .sentence'"
 )]
 pub struct DevArgs {
     /// Start the Apache Kafka that tests/setup fetched (Java 17 or newer), and remove it at the end
@@ -365,7 +369,11 @@ fn until_ready(health: &Health, stop: &AtomicBool) -> Result<(), String> {
         if Instant::now() > until {
             let reasons: Vec<String> =
                 health.readiness().reasons.iter().map(|reason| format!("{}: {}", reason.what, reason.why)).collect();
-            return Err(format!("Gate and sidecar were not ready within {} s: {}", READY_WITHIN.as_secs(), reasons.join("; ")));
+            return Err(format!(
+                "Gate, monitor and sidecar were not ready within {} s: {}",
+                READY_WITHIN.as_secs(),
+                reasons.join("; ")
+            ));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

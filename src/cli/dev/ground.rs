@@ -71,7 +71,7 @@ impl Ground {
     /// second `audit` comes to that after ten minutes or so and `cases` after about twenty, and from then on their oldest
     /// records go. Nobody here notices: gate and sidecar keep what they need in memory, and whoever follows reads what was
     /// written a moment ago. Only a restore after a fault would miss cases that were opened before and are still open; their
-    /// commands would then be refused as `unknown-case`. That is one more reason why the mock broker is for looking only.
+    /// commands would then be refused as `unknown-case`; and the monitor's statistics would begin anew. That is one more reason why the mock broker is for looking only.
     fn mock() -> Result<(Self, Running), Ended> {
         let layout = TopicLayout { replication: 1, ..TopicLayout::default() };
         let own: Vec<(String, i32)> = Topic::ALL.iter().map(|topic| of(*topic, &layout)).collect();
@@ -137,7 +137,13 @@ impl Ground {
     /// Where the crew works.
     #[must_use]
     pub fn workplace(&self) -> Workplace {
-        Workplace { cases: of(Topic::Cases, &self.layout), verdicts: Topic::Verdicts.name(&self.layout) }
+        let name = |topic: Topic| topic.name(&self.layout);
+        Workplace {
+            cases: of(Topic::Cases, &self.layout),
+            verdicts: name(Topic::Verdicts),
+            signals: name(Topic::Signals),
+            control: name(Topic::Control),
+        }
     }
 
     /// The command that shows a case from another terminal, as long as the broker is there: its settings, and what follows
