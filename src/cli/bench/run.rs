@@ -13,9 +13,10 @@ use crate::cli::run::{batch_limits, client_settings, gate_settings};
 use crate::cli::terminal::note;
 use crate::cli::{client, layout};
 use crate::config::{BatchBounds, Settings};
+use crate::dev::policies::{POLICIES, profile};
 use crate::event::Schemas;
 use crate::gate::{Gate, Rules, RulesInForce};
-use crate::policy::{FallbackReview, PolicySet};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 use crate::stream::ClientConfig;
 use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
@@ -28,10 +29,6 @@ use crate::telemetry::metrics::{GateMetrics, Metrics};
 const PATIENCE: Duration = Duration::from_mins(2);
 const EVENTS: [&[u8]; 2] =
     [include_bytes!("../../dev/data/adult/events.jsonl.gz"), include_bytes!("../../dev/data/credit_default/events.jsonl.gz")];
-const POLICIES: [(&str, &str); 2] = [
-    ("adult-income.yaml", include_str!("../../../config/policies/adult-income.yaml")),
-    ("credit-default.yaml", include_str!("../../../config/policies/credit-default.yaml")),
-];
 /// Holds whatever is not nothing, and gives reviewers all the time there is.
 const OPENING: [(&str, &str); 1] = [(
     "reviews.yaml",
@@ -343,7 +340,8 @@ fn gates<'scope>(
     apply(&context, PATIENCE).map_err(|error| error.to_string())?;
     let files = if side == Side::Opening { &OPENING[..] } else { &POLICIES };
     let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let policies = PolicySet::read(&files, &FallbackReview::default()).map_err(|problems| format!("{problems:?}"))?;
+    let around = Around { fallback: &settings.fallback, references: None, profiles: Profiles::Files(&profile) };
+    let policies = PolicySet::read_with(&files, around).map_err(|problems| format!("{problems:?}"))?;
     let metrics = Arc::new(Metrics::new());
     let rules = Arc::new(RulesInForce::new(Rules::new(policies, &settings.fallback, &metrics)));
     if side == Side::Reloading {
