@@ -31,7 +31,6 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
         outcomes: Vec::new(),
         bootstrap: cluster.bootstrap().to_owned(),
         config_path: "jidoka.yaml".to_owned(),
-        outcomes: Vec::new(),
     }
 }
 
