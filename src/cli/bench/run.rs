@@ -336,7 +336,7 @@ fn rules_only(text: &str) -> String {
     const TRIGGER: &str = "\n  - id: ";
     let whole: Vec<&str> =
         text.split(TRIGGER).filter(|part| !part.contains("anomaly: {") && !part.contains("fairness: {")).collect();
-    whole.join(TRIGGER).lines().filter(|line| !line.starts_with("profile: ")).map(|line| format!("{line}\n")).collect()
+    whole.join(TRIGGER).lines().filter(|line| !line.starts_with("profile: ")).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn gates<'scope>(
