@@ -264,12 +264,18 @@ fn the_members_of_a_case_are_those_of_the_program() {
 fn the_example_files_are_read() {
     let files = files();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml"]);
+    let of_policies = ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml", "watched/adult-income.yaml"];
+    let of_references = ["trusted/jidoka.yaml", "trusted/policies/adult-income.yaml"];
+    assert_eq!(names, [&of_policies[..], &of_references].concat());
     let folder = written("readme-files", &files);
     let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
     let policies = config::read_policies(&settings.policies, &settings.fallback, None, &config::ProfileFiles::default())
         .expect("good policies");
     assert_eq!(policies.policies().len(), 2);
+    let trusted = Settings::load(Some(&folder.join("trusted/jidoka.yaml")), std::iter::empty()).expect("a good configuration");
+    let (names, profiles) = (trusted.reference_names(), config::ProfileFiles::default());
+    let policies = config::read_policies(&trusted.policies, &trusted.fallback, Some(&names), &profiles).expect("good policies");
+    assert_eq!(policies.references().into_iter().collect::<Vec<_>>(), ["customers"]);
 }
 
 /// Every file in `config/` is one that a process would read, and can be.
