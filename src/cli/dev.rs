@@ -39,8 +39,9 @@ use ground::{Ground, SOURCE};
 use screen::{Lines, Start};
 use view::{About, Screen, Sources, View};
 
-/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it.
-const LOGS: &str = "warn,librdkafka=error,rdkafka=off";
+/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it. The
+/// monitor warns of incidents, which are shown.
+const LOGS: &str = "warn,jidoka::monitor=error,librdkafka=error,rdkafka=off";
 
 /// The gate begins to decide within this time, or something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);

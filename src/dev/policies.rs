@@ -35,7 +35,8 @@ fn listed() -> String {
 #[must_use]
 pub fn switched_on(text: &str) -> String {
     let is_off = |line: &str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' ') || rest.starts_with("  "));
-    text.lines().map(|line| if is_off(line) { &line[1..] } else { line }).map(|line| format!("{line}\n")).collect()
+    let lines: Vec<&str> = text.lines().map(|line| if is_off(line) { &line[1..] } else { line }).collect();
+    lines.join("\n") + "\n"
 }
 
 /// The policies with everything switched on: `dev` has the reference that this needs.

@@ -123,17 +123,15 @@ fn refusal(refused: &Refused) -> String {
     format!("{}  {}  {}  {what}", clock(&refused.at), paint(WARNING, "REFUSED    "), paint(STRONG, &refused.error))
 }
 
-/// What happened to an incident, and below it the sentence, all of it; once it is over, who said so and why.
+/// What happened to an incident, and below it, all of it, the sentence, or who said that it is over, and why.
 fn incident(step: &IncidentStep) -> String {
     let Incident { kind, policy, id, sentence, .. } = &step.incident;
     let style = if step.state == IncidentState::Open { WRONG } else { GOOD };
-    let what = format!("{} of {policy}: {} {}", kind.as_str(), step.word(), step.by_whom());
-    let what = cut(what.trim_end(), AFTER_KIND.saturating_sub(width(id) + 2));
+    let what = cut(&format!("{} of {policy}: {}", kind.as_str(), step.word()), AFTER_KIND.saturating_sub(width(id) + 2));
     let mut line = format!("{}  {}  {}  {what}", clock(&step.at), paint(style, "INCIDENT   "), paint(STRONG, id));
     let margin = " ".repeat(COLUMNS - AFTER_KIND);
-    if step.state == IncidentState::Open {
-        line.extend(wrap(sentence, AFTER_KIND).into_iter().map(|rest| format!("\n{margin}{rest}")));
-    }
+    let below = if step.state == IncidentState::Open { sentence.clone() } else { step.by_whom() };
+    line.extend(wrap(&below, AFTER_KIND).into_iter().filter(|rest| !rest.is_empty()).map(|rest| format!("\n{margin}{rest}")));
     line
 }
 
@@ -260,8 +258,10 @@ mod tests {
                        The share of favourable decisions of sex=Male fell to 46.7 % (21 of 45 decisions since event
                        566); 85.4 % were to be expected of them."
         );
-        let end = "fairness of credit-default: acknowledged by rosa: rolled back";
-        assert_eq!(plain(IncidentState::Acknowledged), format!("10:46:41  INCIDENT     5c0ffee05c0ffee0  {end}"));
+        let head = "10:46:41  INCIDENT     5c0ffee05c0ffee0  fairness of credit-default: ";
+        let by = "                       by rosa: rolled back";
+        assert_eq!(plain(IncidentState::Acknowledged), format!("{head}acknowledged\n{by}"));
+        assert_eq!(plain(IncidentState::Closed), format!("{head}closed"));
         assert!(plain(IncidentState::Open).lines().all(|line| width(line) <= COLUMNS));
         let document = document(&Happening::Incident(step(IncidentState::Closed))).expect("a document");
         let members = ["type", "id", "policy", "kind", "at", "by"].map(|name| document[name].as_str());

@@ -80,7 +80,7 @@ mod tests {
             lead.see(key, Some(open.as_bytes()), Duration::from_secs(second)).expect("a signal");
         }
         lead.see(Some(b"threshold/p"), Some(b"{}"), Duration::ZERO).expect("of no interest");
-        assert_eq!(lead.acknowledges(LOOKS_INTO_IT - Duration::from_millis(1)), None);
+        assert_eq!(lead.acknowledges(LOOKS_INTO_IT.mul_f64(0.99)), None);
         let (key_of_order, value) = lead.acknowledges(LOOKS_INTO_IT).expect("it is due");
         let mut view = ControlView::default();
         view.apply(&key_of_order, Some(value.as_bytes())).expect("an order");

@@ -339,7 +339,7 @@ fn keys_are_wishes() {
     assert_eq!(model.press(KeyEvent::new(KeyCode::Char('b'), KeyModifiers::CONTROL)), None);
 }
 
-/// `cargo run --release -- dev --once 1300 --picture src/dev/screen.svg` makes it anew.
+/// `cargo run --release -- dev --once 1660 --picture src/dev/screen.svg` makes it anew.
 #[test]
 fn the_picture_in_the_readme_shows_this_view() {
     const PICTURE: &str = include_str!("../../../dev/screen.svg");
@@ -348,4 +348,5 @@ fn the_picture_in_the_readme_shows_this_view() {
     for word in ["jidoka dev", "decisions", "held because of", "last held, and why", "low-confidence", "released", "critical"] {
         assert!(words.contains(&word) && PICTURE.contains(&format!(">{word}")), "make the picture anew: {word}");
     }
+    assert!(PICTURE.contains(">▲ incident") && PICTURE.contains("sex=Male"), "make the picture anew, with an incident");
 }
