@@ -24,6 +24,9 @@ pub(super) const APPROVE_MIN: u64 = 200;
 /// Intersections have this part of the allowance of false alarms: they are many with few events each, and what befalls one
 /// attribute's group shows first in some intersection by chance.
 const FINE_SHARE: f64 = 0.1;
+/// That everybody changed must be so much more likely, as a logarithm, than that one subgroup did: where that is in doubt the
+/// subgroup is protected.
+const EVERYBODY_DOUBT: f64 = 2.0;
 /// Marks a hit among the remembered.
 const HIT: u16 = 1 << 15;
 
@@ -66,6 +69,8 @@ pub(super) struct Alarm {
     pub(super) since: Since,
     /// The group's rate in the baseline.
     pub(super) baseline: f64,
+    /// Everybody's rate has moved as well, and what is expected with it.
+    pub(super) beside: bool,
 }
 
 impl Rates {
@@ -116,7 +121,13 @@ impl Rates {
             }
         }
         let (place, side, statistic) = passed?;
-        Some(self.blame(place, side, statistic))
+        let alarm = self.blame(place, side, statistic);
+        if resting && alarm.group.0.is_empty() {
+            // Everybody moved again, perhaps back: that is told already, and no disparity.
+            self.follow(alarm.since.own, event);
+            return None;
+        }
+        Some(alarm)
     }
 
     /// Finds a group's band anew each time that what it has kept to has grown by a fifth.
@@ -137,10 +148,10 @@ impl Rates {
     fn blame(&self, place: usize, side: usize, statistic: f64) -> Alarm {
         let since = self.streams[place].since[side];
         let counts = self.counts(since.own);
-        let resting = self.is_open(&Group(Vec::new()));
         let mut best = (place, f64::NEG_INFINITY);
-        for group in usize::from(resting)..self.cells.groups.len() {
-            let gain = self.gain(group, side, &counts);
+        for group in 0..self.cells.groups.len() {
+            let doubt = if self.cells.groups[group].group.0.is_empty() { EVERYBODY_DOUBT } else { 0.0 };
+            let gain = self.gain(group, side, &counts) - doubt;
             if gain >= best.1 {
                 best = (group, gain);
             }
@@ -161,6 +172,7 @@ impl Rates {
             limit: self.limits[place],
             since: whole,
             baseline: jeffreys(watched.hits, watched.events),
+            beside: self.is_open(&Group(Vec::new())),
         }
     }
 
@@ -255,6 +267,16 @@ impl Rates {
             self.moved(&Group(Vec::new()), began).map_or((0.0, 0.0), |moved| (moved.shift, moved.information));
         let error = if information > 0.0 { Z_80 / information.sqrt() } else { 0.0 };
         self.cells.shift(Shift { by: shift, error });
+    }
+
+    /// Everybody has moved once more, after the `own`-th event: subgroups are held against that from now on.
+    fn follow(&mut self, own: u64, event: u64) {
+        let everybody = Group(Vec::new());
+        if let Some(open) = self.open.iter_mut().find(|open| open.group == everybody) {
+            open.began = own;
+        }
+        self.shift();
+        self.restart(&everybody, event);
     }
 
     /// By how much a group moved in those remembered after the `own`-th.

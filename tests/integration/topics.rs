@@ -24,6 +24,7 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
     let source = format!("{prefix}inference");
     cluster.create_topic(&source, 2, &[]);
     TopicsContext {
+        outcomes: Vec::new(),
         client: client(cluster.bootstrap()),
         layout: TopicLayout { prefix, replication: 1, ..TopicLayout::default() },
         sources: vec![source],
