@@ -197,7 +197,7 @@ impl Replay {
             Judged::Decided(verdict) => self.watched.fold(verdict, sighted.now),
             Judged::Duplicate { .. } => self.watched.nothing(),
         }
-        Replayed { sighted, judged, input, chain: &mut self.chain, noticed: self.watched.noticed() }
+        Replayed { sighted, judged, input, chain: &mut self.chain, watched: &mut self.watched }
     }
 }
 
@@ -212,8 +212,7 @@ pub struct Replayed<'a> {
     pub sighted: Sighted<'a>,
     /// What became of it.
     pub judged: Judged<'a>,
-    /// The incidents that it opened or closed.
-    pub noticed: &'a [Noticed],
+    watched: &'a mut Watched,
     input: InputRecord<'a>,
     chain: &'a mut Chain,
 }
@@ -228,14 +227,22 @@ impl<'a> Replayed<'a> {
         }
     }
 
-    /// Appends the DECIDED entry, with the details of each trigger's result, and takes it into the chain; nothing for a
-    /// duplicate. Called at most once a record.
+    /// The incidents that it opened or closed.
+    #[must_use]
+    pub fn noticed(&self) -> &[Noticed] {
+        self.watched.noticed()
+    }
+
+    /// Appends the DECIDED entry, with the details of each trigger's result, and takes it into the chain; then, each in a line
+    /// of its own, the entries about the incidents that it opened or closed. Nothing for a duplicate. Called at most once a
+    /// record.
     pub fn write_entry(&mut self, out: &mut Vec<u8>) {
         let Judged::Decided(verdict) = &self.judged else { return };
         let start = out.len();
         let decided = verdict.entry(self.sighted.id, self.sighted.now, self.input, self.chain.next());
         write_decided_in_detail(out, &decided, verdict.readable());
         self.chain.advance(entry_hash(&out[start..]));
+        self.watched.write_entries(out, self.sighted.now);
     }
 }
 

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn answers_are_kept_for_their_time_and_never_more_than_the_bound() {
-        let (start, ttl) = (Instant::now(), Duration::from_secs(60));
+        let (start, ttl) = (Instant::now(), Duration::from_mins(1));
         let mut cache = Cache::new(100, ttl);
         for number in 0..1_000 {
             cache.put(format!("S{number}").into(), Answer::Absent, start);

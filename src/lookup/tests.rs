@@ -39,13 +39,13 @@ impl Server {
         let port = listener.local_addr().expect("an address").port();
         let (seen, behave) = (Arc::new(Seen::default()), Arc::new(behave));
         let own = Arc::clone(&seen);
-        let thread = std::thread::spawn(move || {
+        let thread = spawn(move || {
             for stream in listener.incoming() {
                 if own.ended.load(Ordering::SeqCst) {
                     return;
                 }
                 let (seen, behave) = (Arc::clone(&own), Arc::clone(&behave));
-                std::thread::spawn(move || serve(&stream.expect("a connection"), &seen, &*behave));
+                drop(spawn(move || serve(&stream.expect("a connection"), &seen, &*behave)));
             }
         });
         Self { port, seen, thread: Some(thread) }
@@ -67,6 +67,10 @@ impl Drop for Server {
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.thread.take().map(JoinHandle::join);
     }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("test-source".to_owned()).spawn(work).expect("a thread")
 }
 
 fn serve(stream: &TcpStream, seen: &Seen, behave: &dyn Fn(&str) -> Behaviour) {
@@ -123,7 +127,7 @@ impl Served {
         let ending = Arc::new(AtomicBool::new(false));
         let serve = |_| {
             let (lookup, ending) = (Arc::clone(&lookup), Arc::clone(&ending));
-            std::thread::spawn(move || lookup.serve(&|| ending.load(Ordering::SeqCst)))
+            spawn(move || lookup.serve(&|| ending.load(Ordering::SeqCst)))
         };
         let threads = (0..settings.concurrency).map(serve).collect();
         Self { lookup, ending, threads }
@@ -167,17 +171,17 @@ fn what_a_source_says_is_what_is_trusted() {
         "/subjects/S5/facts" => Behaviour::Says(302, ""),
         _ => Behaviour::Says(404, ""),
     });
-    let served = Served::new(&server, |_| {});
+    let bureau = Served::new(&server, |_| {});
     let expected =
         [&*format!("{:?}", Fact::Number(40.0)), "Number(50.0)", "lookup-failed", "lookup-failed", "lookup-failed", "nobody"];
     let subjects = ["S1", "a b/", "S3", "S4", "S5", "S6"];
-    assert_eq!(served.ask(&subjects), expected);
+    assert_eq!(bureau.ask(&subjects), expected);
     assert_eq!(server.asked(), 6);
     // What was answered is kept, what failed is asked anew.
-    assert_eq!(served.ask(&subjects), expected);
-    assert_eq!((server.asked(), served.count("cached"), served.count("found"), served.count("absent")), (9, 3, 2, 1));
-    assert_eq!((served.count("failed"), served.count("late")), (6, 0));
-    assert_eq!(served.ask(&[".."]), ["lookup-failed"], "no step in a path");
+    assert_eq!(bureau.ask(&subjects), expected);
+    assert_eq!((server.asked(), bureau.count("cached"), bureau.count("found"), bureau.count("absent")), (9, 3, 2, 1));
+    assert_eq!((bureau.count("failed"), bureau.count("late")), (6, 0));
+    assert_eq!(bureau.ask(&[".."]), ["lookup-failed"], "no step in a path");
     assert_eq!(server.asked(), 9);
 }
 
@@ -185,14 +189,14 @@ fn what_a_source_says_is_what_is_trusted() {
 #[test]
 fn nobody_waits_for_a_source_that_stalls() {
     let server = Server::start(|path| if path.contains("S1") { Behaviour::Says(200, "{\"age\":40}") } else { Behaviour::Stalls });
-    let served = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
-    assert_eq!(served.ask(&["S1", "S2", "S3"]), ["Number(40.0)", "late", "late"]);
-    assert_eq!(served.count("late"), 2);
+    let bureau = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
+    assert_eq!(bureau.ask(&["S1", "S2", "S3"]), ["Number(40.0)", "late", "late"]);
+    assert_eq!(bureau.count("late"), 2);
     // All threads are asked too much; what waits in the queue when the batch goes on is asked no more.
     let many: Vec<String> = (0..50).map(|number| format!("X{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(served.ask(&many).iter().all(|answer| ["late", "lookup-failed"].contains(&answer.as_str())));
-    assert!(lock(&served.lookup.queue).is_empty());
+    assert!(bureau.ask(&many).iter().all(|answer| ["late", "lookup-failed"].contains(&answer.as_str())));
+    assert!(lock(&bureau.lookup.queue).is_empty());
     assert!(server.asked() < 50);
 }
 
@@ -200,34 +204,36 @@ fn nobody_waits_for_a_source_that_stalls() {
 fn a_source_that_fails_again_and_again_is_left_alone_for_a_while() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
-    let server = Server::start(move |_| match well.load(Ordering::SeqCst) {
-        true => Behaviour::Says(200, "{\"age\":40}"),
-        false => Behaviour::Says(503, ""),
-    });
-    let served = Served::new(&server, |settings| {
+    let server =
+        Server::start(
+            move |_| {
+                if well.load(Ordering::SeqCst) { Behaviour::Says(200, "{\"age\":40}") } else { Behaviour::Says(503, "") }
+            },
+        );
+    let bureau = Served::new(&server, |settings| {
         (settings.breaker_failures, settings.concurrency) = (3, 1);
         settings.breaker_open_for = Duration::from_secs(1);
     });
-    let answers = served.ask(&["S1", "S2", "S3", "S4", "S5"]);
+    let answers = bureau.ask(&["S1", "S2", "S3", "S4", "S5"]);
     assert_eq!(answers, ["lookup-failed", "lookup-failed", "lookup-failed", "lookup-unavailable", "lookup-unavailable"]);
-    assert_eq!(served.ask(&["S6"]), ["lookup-unavailable"], "at once");
-    assert_eq!((server.asked(), served.count("refused")), (3, 3));
-    assert!(served.lookup.is_unavailable());
+    assert_eq!(bureau.ask(&["S6"]), ["lookup-unavailable"], "at once");
+    assert_eq!((server.asked(), bureau.count("refused")), (3, 3));
+    assert!(bureau.lookup.is_unavailable());
     is_well.store(true, Ordering::SeqCst);
-    while served.lookup.is_unavailable() {
+    while bureau.lookup.is_unavailable() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(served.ask(&["S7"]), ["Number(40.0)"]);
-    assert_eq!(served.ask(&["S8", "S9"]), ["Number(40.0)", "Number(40.0)"]);
+    assert_eq!(bureau.ask(&["S7"]), ["Number(40.0)"]);
+    assert_eq!(bureau.ask(&["S8", "S9"]), ["Number(40.0)", "Number(40.0)"]);
 }
 
 #[test]
 fn no_more_questions_are_open_than_allowed() {
     let server = Server::start(|_| Behaviour::Says(200, "{}"));
-    let served = Served::new(&server, |settings| settings.concurrency = 3);
+    let bureau = Served::new(&server, |settings| settings.concurrency = 3);
     let many: Vec<String> = (0..60).map(|number| format!("S{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(served.ask(&many).iter().all(|answer| answer == "Missing"));
+    assert!(bureau.ask(&many).iter().all(|answer| answer == "Missing"));
     assert_eq!(server.asked(), 60);
     assert!(server.seen.most_open.load(Ordering::SeqCst) <= 3);
 }
@@ -236,9 +242,9 @@ fn no_more_questions_are_open_than_allowed() {
 fn a_source_that_is_not_there_fails() {
     let server = Server::start(|_| Behaviour::Says(200, "{}"));
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address").port();
-    let served = Served::new(&server, |settings| settings.url = format!("http://127.0.0.1:{port}/{{subject_id}}"));
-    assert_eq!(served.ask(&["S1"]), ["lookup-failed"]);
+    let bureau = Served::new(&server, |settings| settings.url = format!("http://127.0.0.1:{port}/{{subject_id}}"));
+    assert_eq!(bureau.ask(&["S1"]), ["lookup-failed"]);
     // Plain text where TLS is expected is no answer either.
-    let served = Served::new(&server, |settings| settings.url = server.url().replace("http:", "https:"));
-    assert_eq!(served.ask(&["S1"]), ["lookup-failed"]);
+    let bureau = Served::new(&server, |settings| settings.url = server.url().replace("http:", "https:"));
+    assert_eq!(bureau.ask(&["S1"]), ["lookup-failed"]);
 }

@@ -125,8 +125,8 @@ impl TrustedRecord {
     /// What it takes of memory with its entry in a table, in bytes; a shared shape does not count.
     #[must_use]
     pub fn cost(&self) -> usize {
-        /// An allocation's own, and a table's entry at its usual load.
-        const OVERHEAD: usize = 2 * 8 + 16 + 16;
+        /// Two allocations' own, the counts of the shared pointer, and an entry of a table at its usual load.
+        const OVERHEAD: usize = 2 * 8 + 16 + 64;
         let own_shape = if Arc::strong_count(&self.shape) > 1 || Arc::weak_count(&self.shape) > 0 {
             0
         } else {

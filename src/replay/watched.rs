@@ -1,8 +1,11 @@
 //! The monitor's fold beside a replay: what it says takes effect with the next event, as if its signals took no time.
 
+use std::collections::HashMap;
+
+use crate::audit::{Chain, IncidentChange, IncidentEntry, entry_hash, write_incident};
 use crate::gate::Codes;
 use crate::gate::judge::Verdict;
-use crate::identity::Timestamp;
+use crate::identity::{Hash, Timestamp};
 use crate::policy::PolicySet;
 use crate::signal::{Incident, IncidentRecord, IncidentState, SignalsView};
 use crate::watch::{Change, Watch, WatchTerms};
@@ -22,6 +25,7 @@ pub struct Noticed {
 }
 
 /// The statistics of a set of policies, and what they say.
+#[derive(Debug)]
 pub(super) struct Watched {
     /// By place of the policy; none for those without a profile.
     watches: Vec<Option<Watch>>,
@@ -29,6 +33,10 @@ pub(super) struct Watched {
     changes: Vec<Change>,
     codes: Codes,
     noticed: Vec<Noticed>,
+    /// By place of the policy, the chain of its incidents' entries.
+    chains: Vec<Chain>,
+    /// Of each open incident the hash of its last entry.
+    trails: HashMap<String, Hash>,
 }
 
 impl Watched {
@@ -40,6 +48,8 @@ impl Watched {
             changes: Vec::new(),
             codes: Codes::default(),
             noticed: Vec::new(),
+            chains: set.policies().iter().map(|policy| Chain::resume(format!("monitor/{}", policy.name), None)).collect(),
+            trails: HashMap::new(),
         }
     }
 
@@ -51,6 +61,25 @@ impl Watched {
     /// What the last event opened or closed.
     pub fn noticed(&self) -> &[Noticed] {
         &self.noticed
+    }
+
+    /// Appends the entries about what the last event opened or closed, each after a line's end.
+    pub fn write_entries(&mut self, out: &mut Vec<u8>, at: Timestamp) {
+        for Noticed { policy, state, incident } in &self.noticed {
+            let (seq, change) = match state {
+                IncidentState::Open => (0, IncidentChange::Opened),
+                IncidentState::Acknowledged | IncidentState::Closed => (1, IncidentChange::Closed),
+            };
+            let (chain, prev) = (&mut self.chains[*policy], self.trails.remove(&incident.id));
+            out.push(b'\n');
+            let start = out.len();
+            write_incident(out, &IncidentEntry { seq, change, at, prev, chain: chain.next(), incident });
+            let hash = entry_hash(&out[start..]);
+            chain.advance(hash);
+            if *state == IncidentState::Open {
+                self.trails.insert(incident.id.clone(), hash);
+            }
+        }
     }
 
     /// Nothing was decided.

@@ -33,7 +33,8 @@ pub struct Anomaly {
 }
 
 impl Anomaly {
-    /// The most unusual features, the most unusual first; only such that add to the score.
+    /// The most unusual features, the most unusual first; only such that add to the score. Of two that do not go together
+    /// that one comes first which goes with its other partners less, too.
     #[must_use]
     pub fn unusual(&self) -> &[Unusual] {
         &self.unusual[..self.named]
@@ -93,20 +94,42 @@ struct Alone {
     z: f64,
 }
 
-/// The raw surprise of the worst pair.
+/// What the pairs of a feature say.
 #[derive(Clone, Copy, Debug)]
 struct Paired {
+    /// The raw surprise of the worst.
     surprise: f32,
+    /// The worst.
     pair: u16,
+    /// How many there are.
+    pairs: u16,
+    /// The sum of those surprises that are above 0.
+    sum: f32,
 }
 
-const UNPAIRED: Paired = Paired { surprise: f32::NEG_INFINITY, pair: u16::MAX };
+const UNPAIRED: Paired = Paired { surprise: f32::NEG_INFINITY, pair: u16::MAX, pairs: 0, sum: 0.0 };
+
+impl Paired {
+    fn add(&mut self, pair: usize, surprise: f32) {
+        self.pairs += 1;
+        self.sum += surprise.max(0.0);
+        if surprise > self.surprise {
+            (self.surprise, self.pair) = (surprise, short(pair));
+        }
+    }
+
+    /// How badly the feature goes with its partners, on average: what is wrong fits none of them, and a partner of what is
+    /// wrong fits the others.
+    fn blame(self) -> f64 {
+        f64::from(self.sum) / f64::from(self.pairs.max(1))
+    }
+}
 
 impl Scratch {
     /// The raw r of the feature at this place; `None` if no pair has it.
     pub(crate) fn paired(&self, feature: usize) -> Option<f32> {
         let paired = self.paired[feature];
-        (paired.pair != UNPAIRED.pair).then_some(paired.surprise)
+        (paired.pairs > 0).then_some(paired.surprise)
     }
 
     /// The raw e of the number at this place of the copula.
@@ -121,9 +144,7 @@ impl Scratch {
 pub fn score<'a>(profile: &Profile, mut value_of: impl FnMut(usize) -> Plain<'a>, scratch: &mut Scratch) -> Anomaly {
     let features = profile.features();
     let vector = measure(profile, |place| Value::of(features[place].kind(), value_of(place)), scratch);
-    let nobody = Unusual { feature: 0, surprise: 0.0, part: Part::Rare };
-    let mut anomaly = Anomaly { score: 0.0, vector: vector.short(), unusual: [nobody; NAMED], named: 0 };
-    let mut sum = 0.0;
+    let (mut sum, mut named) = (0.0, Named::default());
     let mut numbers = profile.copula().features.iter().enumerate().peekable();
     for (place, feature) in features.iter().enumerate() {
         let mut worst = Unusual { feature: place, surprise: scratch.alone[place].surprise, part: scratch.alone[place].part };
@@ -145,10 +166,10 @@ pub fn score<'a>(profile: &Profile, mut value_of: impl FnMut(usize) -> Plain<'a>
             consider(feature.paired.nats(raw, Beyond::Excess), &|| Part::Pair { pair, bins: bins() });
         }
         sum += eighth_power(worst.surprise);
-        anomaly.name(worst);
+        named.add(worst, scratch.paired[place].blame());
     }
-    anomaly.score = single(sum.sqrt().sqrt().sqrt().min(f64::from(f32::MAX)));
-    anomaly
+    let score = single(sum.sqrt().sqrt().sqrt().min(f64::from(f32::MAX)));
+    Anomaly { score, vector: vector.short(), unusual: named.unusual, named: named.count }
 }
 
 /// What training never had needs no other explanation, even where another part is more surprising.
@@ -161,16 +182,33 @@ fn eighth_power(value: f64) -> f64 {
     (square * square) * (square * square)
 }
 
-impl Anomaly {
+/// The most unusual features so far.
+struct Named {
+    unusual: [Unusual; NAMED],
+    /// By which they are in order: surprise and blame.
+    weights: [f64; NAMED],
+    count: usize,
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        let nobody = Unusual { feature: 0, surprise: 0.0, part: Part::Rare };
+        Self { unusual: [nobody; NAMED], weights: [0.0; NAMED], count: 0 }
+    }
+}
+
+impl Named {
     /// Names a feature if it is among the most unusual; of equals the first stays.
-    fn name(&mut self, unusual: Unusual) {
-        if unusual.surprise <= self.unusual[NAMED - 1].surprise {
+    fn add(&mut self, unusual: Unusual, blame: f64) {
+        let weight = unusual.surprise + blame;
+        let place = self.weights[..self.count].partition_point(|other| *other >= weight);
+        if place == NAMED || unusual.surprise <= 0.0 {
             return;
         }
-        let place = self.unusual().partition_point(|other| other.surprise >= unusual.surprise);
-        self.named = (self.named + 1).min(NAMED);
+        self.count = (self.count + 1).min(NAMED);
         self.unusual[place..].rotate_right(1);
-        self.unusual[place] = unusual;
+        self.weights[place..].rotate_right(1);
+        (self.unusual[place], self.weights[place]) = (unusual, weight);
     }
 }
 
@@ -190,9 +228,7 @@ pub(crate) fn measure<'a>(profile: &Profile, mut value_of: impl FnMut(usize) -> 
         let (first, second) = (usize::from(pair.first), usize::from(pair.second));
         let surprise = pair.surprise(scratch.alone[first].bin, scratch.alone[second].bin);
         for feature in [first, second] {
-            if surprise > scratch.paired[feature].surprise {
-                scratch.paired[feature] = Paired { surprise, pair: short(place) };
-            }
+            scratch.paired[feature].add(place, surprise);
         }
     }
     scratch.z.clear();

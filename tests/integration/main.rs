@@ -20,4 +20,5 @@ mod purity;
 mod readme;
 mod schemas;
 mod sidecar;
+mod statistics;
 mod topics;

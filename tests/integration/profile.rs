@@ -24,17 +24,22 @@ review:
   capacity: { rate: 0.10 }
 ";
 
-/// A folder with the policy, in which the commands run.
-struct Folder(PathBuf);
+/// A folder with a policy, in which the commands run.
+pub struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
+        Self::with(POLICY)
+    }
+
+    /// One with this policy, whose profile is to be `../adult.profile`.
+    pub fn with(policy: &str) -> Self {
         let folder = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique("profile")));
-        folder.write("policies/adult.yaml", POLICY);
+        folder.write("policies/adult.yaml", policy);
         folder
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder below ours");
         fs::write(path, text).expect("a file in our folder");
@@ -45,7 +50,7 @@ impl Folder {
     }
 
     /// `jidoka <arguments>`: exit code, standard output, standard error.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jidoka"));
         let output = command.args(arguments).current_dir(&self.0).env("NO_COLOR", "1").output().expect("the binary runs");
         let text = |bytes| String::from_utf8(bytes).expect("it prints text");
@@ -53,7 +58,7 @@ impl Folder {
     }
 
     /// `jidoka profile build`, with these files.
-    fn build(&self, training: &str, calibration: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    pub fn build(&self, training: &str, calibration: &str, more: &[&str]) -> (Option<i32>, String, String) {
         let files = ["profile", "build", "--policy", "policies/adult.yaml", "--training", training, "--calibration", calibration];
         let out = ["--out", "adult.profile", "--built-at", "2026-01-05T08:00:00Z"];
         self.run(&[&files[..], &out[..], more].concat())
@@ -134,6 +139,13 @@ fn what_is_damaged_or_no_profile_is_not_shown() {
     let (code, _, err) = folder.build("training.csv", "calibration.jsonl", &[]);
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("warning: 120 calibration events make p-values coarse, none below 1/121"), "{err}");
+    assert_eq!(err.matches("warning:").count(), 1, "{err}");
+    let training = String::from_utf8(folder.read("training.csv")).expect("text");
+    folder.write("training.csv", &training.replace(",b,", ",B,"));
+    let (code, _, err) = folder.build("training.csv", "calibration.jsonl", &[]);
+    let said = "`job, now` has values in 60 calibration events that the training never has: are both written alike?";
+    assert!(code == Some(0) && err.contains(said), "{err}");
+
     let mut bytes = folder.read("adult.profile");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -29,8 +29,10 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
         layout: TopicLayout { prefix, replication: 1, ..TopicLayout::default() },
         sources: vec![source],
         references: Vec::new(),
+        outcomes: Vec::new(),
         bootstrap: cluster.bootstrap().to_owned(),
         config_path: "jidoka.yaml".to_owned(),
+        outcomes: Vec::new(),
     }
 }
 

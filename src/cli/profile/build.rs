@@ -104,7 +104,9 @@ fn build(args: &BuildArgs) -> Result<Built, Stopped> {
     let trained = Training::open(&args.training, shards, &features)?.profile(&columns)?;
     warn(&trained.warnings);
     let mut profile = trained.profile;
-    profile.calibrate(calibration.scores(&profile)?);
+    let (scores, warnings) = calibration.scores(&profile)?;
+    warn(&warnings);
+    profile.calibrate(scores);
     let judged = calibration.judged(&args.policy, &profile)?;
     let files = vec![source(&args.training, trained.rows)?, source(&args.calibration, events)?];
     profile.complete(judged, Provenance { built_at: args.built_at.unwrap_or_else(now), files });

@@ -17,7 +17,7 @@ use crate::decision::{Decision, Occasion, Signals, Subject, evaluate};
 use crate::event::{Decoder, Event, Limits, Plain, Plan, Slot};
 use crate::identity::{DecisionId, RecordId};
 use crate::policy::{FallbackReview, Policy, PolicySet, Profiles, TriggerKind};
-use crate::profile::{BaselineBuilder, Judged, Kind, Measured, Profile};
+use crate::profile::{BaselineBuilder, Feature, Judged, Kind, Measured, Profile, Shape};
 use crate::reference::NoReferences;
 use crate::trigger::anomaly::{Scratch, score};
 use crate::trigger::confidence::top_probability;
@@ -132,16 +132,26 @@ impl CalibrationFile<'_> {
         Ok(Surveyed { features, events, warnings })
     }
 
-    /// The anomaly score of each event.
-    pub fn scores(&self, profile: &Profile) -> Result<Vec<f32>, Stopped> {
+    /// The anomaly score of each event, and what is worth a warning.
+    pub fn scores(&self, profile: &Profile) -> Result<(Vec<f32>, Vec<String>), Stopped> {
         let mut plan = Plan::default();
         let slots: Vec<Slot> = profile.features().iter().map(|feature| plan.feature(&feature.name)).collect();
         let (mut scratch, mut scores) = (Scratch::default(), Vec::new());
+        let mut strange = vec![0_u64; slots.len()];
         self.each("calibration events, scores", &Arc::new(plan), |_, event| {
             scores.push(score(profile, |place| event.plain_slot(slots[place]), &mut scratch).score);
+            for ((feature, slot), strange) in profile.features().iter().zip(&slots).zip(&mut strange) {
+                *strange += u64::from(is_strange(&feature.shape, event.plain_slot(*slot)));
+            }
             Ok(())
         })?;
-        Ok(scores)
+        let many = profile.features().iter().zip(strange).filter(|(_, strange)| strange * 10 > scores.len() as u64);
+        let warning = |(feature, strange): (&Feature, u64)| {
+            let (name, strange) = (&feature.name, thousands(strange));
+            format!("`{name}` has values in {strange} calibration events that the training never has: are both written alike?")
+        };
+        let warnings = many.map(warning).collect();
+        Ok((scores, warnings))
     }
 
     /// Calls `each` with every event that the policy matches, and its line from 1.
@@ -239,6 +249,11 @@ impl CalibrationFile<'_> {
         })?;
         Ok(Judged { confidences, baseline: Some(count.finish()), ..Judged::default() })
     }
+}
+
+/// Whether a value of a category is none of its levels in training.
+fn is_strange(shape: &Shape, value: Plain<'_>) -> bool {
+    matches!((shape, value), (Shape::Category(shape), Plain::Text(text)) if shape.find(text).is_none())
 }
 
 /// What the policy says of one event.

@@ -44,10 +44,10 @@ fn a_batch_is_decided_by_what_came_in_time() {
         "/subjects/slow/facts" => Behaviour::Stalls,
         _ => Behaviour::Says(404, ""),
     });
-    let served = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
+    let bureau = Served::new(&server, |settings| settings.deadline = Duration::from_secs(2));
     let set = PolicySet::read(&[("p.yaml".to_owned(), POLICY.to_owned())], &fallback()).expect("a sound policy");
     let rules = Arc::new(RulesInForce::new(Rules::new(set, &fallback(), &Metrics::new())));
-    let mut gate = gate(GateSettings { rules, lookups: vec![Arc::clone(&served.lookup)], ..settings() }, None);
+    let mut gate = gate(GateSettings { rules, lookups: vec![Arc::clone(&bureau.lookup)], ..settings() }, None);
     let expected = [
         ("HELD", "hit"),
         ("RELEASED", ""),

@@ -26,7 +26,7 @@ pub(super) struct Tails {
     consumer: BaseConsumer<StreamContext>,
     reports: Arc<Reports>,
     /// By number of the partition.
-    tails: Vec<Tail>,
+    partitions: Vec<Tail>,
     /// When all ends were last known.
     asked_at: Option<Instant>,
     tried_at: Option<Instant>,
@@ -75,9 +75,9 @@ impl Tails {
             added.map_err(|error| Fault::of(Step::Restore, &error))?;
         }
         consumer.assign(&assignment).map_err(|error| Fault::of(Step::Restore, &error))?;
-        let tails = vec![Tail::default(); usize::try_from(partitions).unwrap_or_default()];
+        let partitions = vec![Tail::default(); usize::try_from(partitions).unwrap_or_default()];
         let (topic, counted_at, ask_every) = (topic.to_owned(), Instant::now(), ASK_EVERY.min(max_age / 4));
-        Ok(Self { topic, consumer, reports, tails, asked_at: None, tried_at: None, counted_at, ask_every })
+        Ok(Self { topic, consumer, reports, partitions, asked_at: None, tried_at: None, counted_at, ask_every })
     }
 
     /// Asks now and then where the partitions end; when all of them were last known. Where no broker answers, what was known
@@ -91,7 +91,7 @@ impl Tails {
             return Ok(self.asked_at);
         }
         self.tried_at = Some(now);
-        for (partition, tail) in (0..).zip(&mut self.tails) {
+        for (partition, tail) in (0..).zip(&mut self.partitions) {
             match self.consumer.fetch_watermarks(&self.topic, partition, ASK_WITHIN) {
                 Ok((_, end)) if tail.end.is_some_and(|known| end < known) => {
                     return Err(Fault::rebuild(
@@ -110,10 +110,10 @@ impl Tails {
         if now - self.counted_at >= COUNT_EVERY {
             self.counted_at = now;
             // Where no broker answers there is no other number.
-            let partitions = count(&self.consumer, &self.topic).unwrap_or_default();
-            let known = i32::try_from(self.tails.len()).unwrap_or(i32::MAX);
-            if partitions != 0 && partitions != known {
-                let sentence = format!("{} has {partitions} partitions now, and had {known}", self.topic);
+            let found = count(&self.consumer, &self.topic).unwrap_or_default();
+            let known = i32::try_from(self.partitions.len()).unwrap_or(i32::MAX);
+            if found != 0 && found != known {
+                let sentence = format!("{} has {found} partitions now, and had {known}", self.topic);
                 return Err(Fault::rebuild("restore", sentence));
             }
         }
@@ -133,7 +133,7 @@ impl Tails {
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => {
                     let record = Incoming::of(&message);
-                    if let Some(tail) = tail(&mut self.tails, record.partition) {
+                    if let Some(tail) = tail(&mut self.partitions, record.partition) {
                         (tail.read_to, tail.drained) = (record.offset + 1, false);
                     }
                     wait = Duration::ZERO;
@@ -142,7 +142,7 @@ impl Tails {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    if let Some(tail) = tail(&mut self.tails, partition) {
+                    if let Some(tail) = tail(&mut self.partitions, partition) {
                         tail.drained = true;
                     }
                 }
@@ -160,7 +160,7 @@ impl Tails {
 
     /// Whether all partitions were read to their ends.
     pub fn are_at_end(&self) -> bool {
-        self.tails.iter().all(Tail::is_at_end)
+        self.partitions.iter().all(Tail::is_at_end)
     }
 }
 

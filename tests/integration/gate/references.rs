@@ -49,26 +49,26 @@ impl Scene {
     }
 
     /// [`Scene::decide`] until the trigger ends as `wanted`: a change is known a moment after it was written. Meanwhile
-    /// nothing is decided but so, or as `before`.
-    fn decide_until(
-        &self,
-        gate: &mut Gate,
-        about: (&str, u32),
-        before: &[(&str, Option<&str>)],
-        wanted: (&str, Option<&str>),
-    ) -> Value {
+    /// nothing is decided but so, or as `before`, or held because nothing is sure.
+    fn decide_until(&self, gate: &mut Gate, about: (&str, u32), before: &[How], wanted: How) -> Value {
         let give_up = std::time::Instant::now() + PATIENCE;
         loop {
             let decided = self.decide(gate, about.0, about.1);
             let (result, reason) = how(&decided);
-            if (result.as_str(), reason.as_deref()) == wanted {
+            let ended = (result.as_str(), reason.as_deref());
+            if ended == wanted {
                 return decided;
             }
-            let is_before = before.iter().any(|before| (result.as_str(), reason.as_deref()) == *before);
-            assert!(is_before, "neither {wanted:?} nor {before:?}: {decided:#}");
+            let is_unsure = [STALE, NOT_READY].contains(&ended) && decided["outcome"] == "HELD";
+            assert!(is_unsure || before.contains(&ended), "neither {wanted:?} nor {before:?}: {decided:#}");
             assert!(std::time::Instant::now() < give_up, "still {decided:#}");
         }
     }
+}
+
+/// A metric of the reference.
+fn metric(gate: &Gate, name: &str) -> String {
+    gate.metric(name, "reference=\"customers\"").to_string()
 }
 
 /// How the trigger ended, and why.
@@ -80,44 +80,43 @@ fn how(entry: &Value) -> (String, Option<String>) {
     (result["result"].as_str().expect("a word").to_owned(), result["reason"].as_str().map(str::to_owned))
 }
 
-const NOT_READY: (&str, Option<&str>) = ("error", Some("reference-not-ready"));
+type How = (&'static str, Option<&'static str>);
+const NOT_READY: How = ("error", Some("reference-not-ready"));
+/// A busy machine may not hear of the topic's end for long enough; then this is right, and passes.
+const STALE: How = ("error", Some("reference-stale"));
+const NO_REFERENCE: How = ("miss", Some("no-reference"));
+const HIT: How = ("hit", None);
+const AGREES: How = ("missed", None);
 
 #[test]
 fn what_is_trusted_is_known_before_anything_is_released() {
     if !kafka::required() {
         return;
     }
-    let scene = Scene::new("max_age: 2s");
+    let scene = Scene::new("max_age: 5s");
     // The topic is not there: everything is held.
     let mut gate = scene.stage.ready();
-    let held = scene.decide(&mut gate, "S1", 40);
-    assert_eq!(how(&held), ("error".to_owned(), Some("reference-not-ready".to_owned())));
+    let held = scene.decide_until(&mut gate, ("S1", 40), &[], NOT_READY);
     assert_eq!((&held["outcome"], &held["basis"]["reference"]), (&json!("HELD"), &json!({"customers": null})));
-    assert_eq!(gate.metric("jidoka_reference_age_seconds", "reference=\"customers\""), f64::INFINITY);
+    assert_eq!(metric(&gate, "jidoka_reference_age_seconds"), "inf");
     scene.make_topic(3);
     let offset = scene.tell(2, "S1", Some(r#"{"age":40,"name":"Kim"}"#));
     scene.tell(0, "S2", Some(r#"{"age":40}"#));
     // Between its making and its first record there is no record of anybody, and that is known.
-    let before = [NOT_READY, ("miss", Some("no-reference"))];
-    let agrees = scene.decide_until(&mut gate, ("S1", 41), &before, ("missed", None));
-    assert_eq!(
-        (&agrees["outcome"], &agrees["basis"]["reference"]),
-        (&json!("RELEASED"), &json!({"customers":{"partition":2,"offset":offset}}))
-    );
-    let differs = scene.decide(&mut gate, "S1", 17);
-    assert_eq!((how(&differs), &differs["outcome"]), (("hit".to_owned(), None), &json!("HELD")));
+    let agrees = scene.decide_until(&mut gate, ("S1", 41), &[NO_REFERENCE], AGREES);
+    let basis = json!({"customers":{"partition":2,"offset":offset}});
+    assert_eq!((&agrees["outcome"], &agrees["basis"]["reference"]), (&json!("RELEASED"), &basis));
+    let differs = scene.decide_until(&mut gate, ("S1", 17), &[], HIT);
+    assert_eq!(differs["outcome"], "HELD");
     assert!(!differs["triggers"].to_string().contains("17"), "no values in the trail: {differs:#}");
-    let case = case_of(&scene, &differs);
-    assert_eq!(
-        case["findings"][0]["details"],
-        json!({"fields":[{"name":"age","event":17,"trusted":40,"sentence":"age is 17, the trusted value is 40."}]})
-    );
-    assert_eq!(gate.metric("jidoka_reference_records", "reference=\"customers\""), 2.0);
-    // A gate that begins anew knows it before its first decision, without being told to wait.
+    let details = json!({"fields":[{"name":"age","event":17,"trusted":40,"sentence":"age is 17, the trusted value is 40."}]});
+    assert_eq!(case_of(&scene, &differs)["findings"][0]["details"], details);
+    assert_eq!(metric(&gate, "jidoka_reference_records"), "2");
+    // A gate that begins anew knows it before its first decision: nobody is taken for somebody without a record.
     end(gate);
     let mut gate = scene.stage.ready();
-    assert_eq!(how(&scene.decide(&mut gate, "S1", 17)).0, "hit");
-    assert_eq!(how(&scene.decide(&mut gate, "S3", 17)), ("miss".to_owned(), Some("no-reference".to_owned())));
+    scene.decide_until(&mut gate, ("S1", 17), &[], HIT);
+    scene.decide_until(&mut gate, ("S3", 17), &[], NO_REFERENCE);
 }
 
 fn case_of(scene: &Scene, entry: &Value) -> Value {
@@ -136,22 +135,22 @@ fn what_is_told_of_a_subject_replaces_what_was_known() {
     scene.make_topic(1);
     scene.tell(0, "S1", Some(r#"{"age":40}"#));
     let mut gate = scene.stage.ready();
-    assert_eq!(how(&scene.decide(&mut gate, "S1", 17)).0, "hit");
+    scene.decide_until(&mut gate, ("S1", 17), &[], HIT);
     scene.tell(0, "S1", Some(r#"{"age":17}"#));
-    scene.decide_until(&mut gate, ("S1", 17), &[("hit", None)], ("missed", None));
+    scene.decide_until(&mut gate, ("S1", 17), &[HIT], AGREES);
     scene.tell(0, "S1", Some("no JSON"));
     let undecodable = ("error", Some("reference-undecodable"));
-    let held = scene.decide_until(&mut gate, ("S1", 17), &[("missed", None)], undecodable);
+    let held = scene.decide_until(&mut gate, ("S1", 17), &[AGREES], undecodable);
     assert_eq!(held["outcome"], "HELD");
-    assert_eq!(gate.metric("jidoka_reference_undecodable", "reference=\"customers\""), 1.0);
+    assert_eq!(metric(&gate, "jidoka_reference_undecodable"), "1");
     // Others are not concerned.
-    assert_eq!(how(&scene.decide(&mut gate, "S2", 17)), ("miss".to_owned(), Some("no-reference".to_owned())));
+    scene.decide_until(&mut gate, ("S2", 17), &[], NO_REFERENCE);
     scene.tell(0, "S1", Some(r#"{"age":40}"#));
-    scene.decide_until(&mut gate, ("S1", 17), &[undecodable], ("hit", None));
+    scene.decide_until(&mut gate, ("S1", 17), &[undecodable], HIT);
     scene.tell(0, "S1", None);
-    let gone = scene.decide_until(&mut gate, ("S1", 17), &[("hit", None)], ("miss", Some("no-reference")));
+    let gone = scene.decide_until(&mut gate, ("S1", 17), &[HIT], NO_REFERENCE);
     assert_eq!(gone["outcome"], "RELEASED");
-    assert_eq!(gate.metric("jidoka_reference_records", "reference=\"customers\""), 0.0);
+    assert_eq!(metric(&gate, "jidoka_reference_records"), "0");
 }
 
 /// The topic is taken away: after `max_age` nothing is believed any more. It comes back with other content, which counts.
@@ -166,27 +165,25 @@ fn a_topic_that_is_silent_for_too_long_is_not_believed() {
         scene.tell(0, &format!("S{number}"), Some(r#"{"age":40}"#));
     }
     let mut gate = scene.stage.ready();
-    assert_eq!(how(&scene.decide(&mut gate, "S1", 17)).0, "hit");
+    scene.decide_until(&mut gate, ("S1", 17), &[], HIT);
     Admin::of(&scene.stage).delete(&scene.facts);
-    let stale = ("error", Some("reference-stale"));
-    // Whether it is stale or begun anew first is the client's to find out; either holds.
+    // Whether it is old or begun anew first is the client's to find out; either holds.
     let give_up = std::time::Instant::now() + PATIENCE;
-    loop {
+    let held = loop {
         let decided = scene.decide(&mut gate, "S1", 40);
-        let (result, reason) = how(&decided);
-        if result == "error" {
-            assert!([stale.1, NOT_READY.1].contains(&reason.as_deref()), "{decided:#}");
-            assert_eq!(decided["outcome"], "HELD");
-            break;
+        if how(&decided).0 == "error" {
+            break decided;
         }
-        assert_eq!(result, "missed", "{decided:#}");
+        assert_eq!(how(&decided).0, "missed", "{decided:#}");
         assert!(std::time::Instant::now() < give_up, "still {decided:#}");
-    }
+    };
+    assert_eq!(held["outcome"], "HELD");
+    let reason = how(&held).1;
+    assert!([STALE.1, NOT_READY.1].contains(&reason.as_deref()), "{held:#}");
     scene.make_topic(1);
     scene.tell(0, "S1", Some(r#"{"age":17}"#));
-    let before = [stale, NOT_READY, ("hit", None), ("miss", Some("no-reference"))];
-    scene.decide_until(&mut gate, ("S1", 17), &before, ("missed", None));
-    let gone = scene.decide_until(&mut gate, ("S2", 17), &[], ("miss", Some("no-reference")));
+    scene.decide_until(&mut gate, ("S1", 17), &[HIT, NO_REFERENCE], AGREES);
+    let gone = scene.decide_until(&mut gate, ("S2", 17), &[], NO_REFERENCE);
     assert_eq!(gone["outcome"], "RELEASED");
 }
 
@@ -201,7 +198,7 @@ fn more_than_the_bounds_allow_is_not_believed() {
         scene.tell(partition, subject, Some(r#"{"age":40}"#));
     }
     let mut gate = scene.stage.ready();
-    let held = scene.decide(&mut gate, "S1", 40);
-    assert_eq!(how(&held), ("error".to_owned(), Some("reference-too-large".to_owned())));
+    let held = scene.decide_until(&mut gate, ("S1", 40), &[], ("error", Some("reference-too-large")));
+    assert_eq!(held["outcome"], "HELD");
     await_that(&mut gate, "the log to say it", |gate| gate.log().contains("more than 2 records").then_some(()));
 }

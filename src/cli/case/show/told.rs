@@ -39,6 +39,34 @@ struct Facts<'a> {
 struct Finding {
     trigger: String,
     sentence: String,
+    details: Option<Details>,
+}
+
+/// What a finding is made of, where it says so.
+#[derive(Deserialize)]
+struct Details {
+    /// Fields that contradict what is trusted.
+    #[serde(default)]
+    fields: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+struct Field {
+    name: String,
+    sentence: String,
+}
+
+impl Field {
+    /// Whether one of the paths `mask` covers it. A name without a map in front is a field's, or a feature's.
+    fn is_masked(&self, mask: &[String]) -> bool {
+        let feature = format!("features.{}", self.name);
+        let in_a_map = ["features.", "protected."].iter().any(|map| self.name.starts_with(map));
+        let paths = if in_a_map { &[&self.name][..] } else { &[&self.name, &feature][..] };
+        let covers =
+            |masked: &str, path: &str| path.strip_prefix(masked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let masks = || mask.iter().map(|masked| masked.strip_prefix("event.").unwrap_or(masked));
+        paths.iter().any(|path| masks().any(|masked| covers(masked, path)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -137,6 +165,11 @@ fn why(lines: &mut Vec<String>, facts: &Facts<'_>, eyes: &Eyes, columns: usize) 
     }
     for finding in &facts.findings {
         bullet(lines, &format!("{}: {}", finding.trigger, in_a_line(&finding.sentence)), columns);
+        for field in finding.details.iter().flat_map(|details| &details.fields) {
+            let is_hidden = eyes.masked == Sight::Hidden && field.is_masked(&facts.review.mask);
+            let told = if is_hidden { format!("{}: •••", field.name) } else { in_a_line(&field.sentence).into_owned() };
+            lines.extend(wrap(&told, columns.saturating_sub(6)).iter().map(|part| format!("      {part}")));
+        }
     }
 }
 
@@ -290,6 +323,26 @@ mod tests {
         assert!(lines.contains("hidden: protected (`jidoka case unmask` shows what is masked, and goes on record)"));
         let open = plain(&CLAIMED.replace("\"mask\":[\"protected\"]", "\"mask\":[]"), "ann").join("\n");
         assert!(open.contains("Female") && open.contains("15000.00") && !open.contains("hidden"), "as it was written\n{open}");
+    }
+
+    #[test]
+    fn what_contradicts_is_told_field_by_field_unless_it_is_masked() {
+        let fields = r#"{"fields":[{"name":"age","event":17,"trusted":40,"sentence":"age is 17, the trusted value is 40."},
+            {"name":"protected.sex","event":"F","trusted":"M","sentence":"protected.sex is \"F\", the trusted value is \"M\"."}]}"#;
+        let told = |mask: &str| {
+            let json = CLAIMED.replacen("\"details\":null", &format!("\"details\":{fields}"), 1);
+            plain(&json.replace("\"mask\":[\"protected\"]", &format!("\"mask\":[{mask}]")), "ann").join("\n")
+        };
+        assert!(
+            told("").contains(
+                "\n      age is 17, the trusted value is 40.\n      protected.sex is \"F\", the trusted value is \"M\"."
+            )
+        );
+        assert!(told("\"protected\"").contains("\n      age is 17, the trusted value is 40.\n      protected.sex: •••"));
+        for mask in ["\"features\"", "\"features.age\"", "\"event.features.age\""] {
+            assert!(told(mask).contains("\n      age: •••\n      protected.sex is"), "{mask}");
+        }
+        assert!(told("\"features.ag\"").contains("age is 17"));
     }
 
     #[test]
