@@ -24,9 +24,8 @@ pub(super) const APPROVE_MIN: u64 = 200;
 /// Intersections have this part of the allowance of false alarms: they are many with few events each, and what befalls one
 /// attribute's group shows first in some intersection by chance.
 const FINE_SHARE: f64 = 0.1;
-/// That everybody changed must be so much more likely, as a logarithm, than that one subgroup did: where that is in doubt the
-/// subgroup is protected.
-const EVERYBODY_DOUBT: f64 = 2.0;
+/// While everybody is known to move, that they move on, or back, is more likely by so much, as a logarithm.
+const EVERYBODY_MOVES: f64 = 2.0;
 /// Marks a hit among the remembered.
 const HIT: u16 = 1 << 15;
 
@@ -148,10 +147,11 @@ impl Rates {
     fn blame(&self, place: usize, side: usize, statistic: f64) -> Alarm {
         let since = self.streams[place].since[side];
         let counts = self.counts(since.own);
+        let resting = self.is_open(&Group(Vec::new()));
         let mut best = (place, f64::NEG_INFINITY);
         for group in 0..self.cells.groups.len() {
-            let doubt = if self.cells.groups[group].group.0.is_empty() { EVERYBODY_DOUBT } else { 0.0 };
-            let gain = self.gain(group, side, &counts) - doubt;
+            let known = if resting && self.cells.groups[group].group.0.is_empty() { EVERYBODY_MOVES } else { 0.0 };
+            let gain = self.gain(group, side, &counts) + known;
             if gain >= best.1 {
                 best = (group, gain);
             }
@@ -172,7 +172,7 @@ impl Rates {
             limit: self.limits[place],
             since: whole,
             baseline: jeffreys(watched.hits, watched.events),
-            beside: self.is_open(&Group(Vec::new())),
+            beside: resting,
         }
     }
 

@@ -24,7 +24,6 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
     let source = format!("{prefix}inference");
     cluster.create_topic(&source, 2, &[]);
     TopicsContext {
-        outcomes: Vec::new(),
         client: client(cluster.bootstrap()),
         layout: TopicLayout { prefix, replication: 1, ..TopicLayout::default() },
         sources: vec![source],
@@ -32,7 +31,6 @@ fn installation(cluster: &kafka::Cluster) -> TopicsContext {
         outcomes: Vec::new(),
         bootstrap: cluster.bootstrap().to_owned(),
         config_path: "jidoka.yaml".to_owned(),
-        outcomes: Vec::new(),
     }
 }
 

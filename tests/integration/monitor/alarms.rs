@@ -17,7 +17,7 @@ fn an_incident_is_opened_told_acknowledged_and_verified() {
     if !kafka::required() {
         return;
     }
-    let (ward, mut draws) = (Ward::new(), Draws(1));
+    let (ward, mut draws) = (Ward::new(), Draws(2));
     ward.write_tallies(&mut draws, 0, 20, [0.5, 0.5]);
     ward.write_tallies(&mut draws, 1_000, 20, [0.1, 0.5]);
     ward.write_labels(0..900);

@@ -79,8 +79,9 @@ fn a_monitor_that_was_replaced_while_it_slept_writes_nothing_more() {
         ward.write_tallies(&mut draws, first, 40, *rates);
     }
     sleeper.wake();
+    // It learns from the group that it was replaced, and ends.
+    assert!(!sleeper.await_end().success());
     ward.settle(&mut [&mut heir]);
-    sleeper.kill();
     end(heir);
     assert_as_folded(&ward);
     ward.assert_verified();
