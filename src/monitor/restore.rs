@@ -35,9 +35,11 @@ pub(super) fn take(
     input: &InputPartition,
     log: &mut LogReader,
 ) -> Result<Restored, Fault> {
+    // Before the states: the answer waits for a transaction that is still ending, so that whatever it wrote is among them. The other
+    // way round an entry of it could be passed over, and the chain forked.
+    let committed = log.group_offset(input, NOTE)?;
     let states = states(settings, log)?;
     let extent = log.extent(input)?;
-    let committed = log.group_offset(input, NOTE)?;
     let written = states.values().map(|state| state.next).max();
     let next = committed.max(written).unwrap_or(extent.low);
     if extent.high < next {

@@ -108,6 +108,10 @@ pub enum Bound {
     VerdictRecords,
     /// A batch of verdicts was full by bytes.
     VerdictBytes,
+    /// A batch of tallies and late labels was full by count.
+    TallyRecords,
+    /// A batch of tallies and late labels was full by bytes.
+    TallyBytes,
     /// A case took no more commands.
     CaseCommands,
     /// A case would not have fitted into its topics with one more.
@@ -116,7 +120,7 @@ pub enum Bound {
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::BatchRecords,
         Self::BatchBytes,
         Self::EventBytes,
@@ -126,6 +130,8 @@ impl Bound {
         Self::DeadLetterBytes,
         Self::VerdictRecords,
         Self::VerdictBytes,
+        Self::TallyRecords,
+        Self::TallyBytes,
         Self::CaseCommands,
         Self::CaseBytes,
     ];
@@ -143,6 +149,8 @@ impl Bound {
             Self::DeadLetterBytes => "dead_letters.max_bytes",
             Self::VerdictRecords => "sidecar.batch.max_records",
             Self::VerdictBytes => "sidecar.batch.max_bytes",
+            Self::TallyRecords => "monitor.batch.max_records",
+            Self::TallyBytes => "monitor.batch.max_bytes",
             Self::CaseCommands => "verdicts.max_commands",
             Self::CaseBytes => "max.message.bytes",
         }

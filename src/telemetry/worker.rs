@@ -129,6 +129,8 @@ impl StreamObserver for WorkerObserver {
         let bound = match (self.role, full) {
             ("sidecar", Full::Records) => Bound::VerdictRecords,
             ("sidecar", Full::Bytes) => Bound::VerdictBytes,
+            ("monitor", Full::Records) => Bound::TallyRecords,
+            ("monitor", Full::Bytes) => Bound::TallyBytes,
             (_, Full::Records) => Bound::BatchRecords,
             (_, Full::Bytes) => Bound::BatchBytes,
         };

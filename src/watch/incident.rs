@@ -103,10 +103,11 @@ pub(super) fn of_rate(noticed: Noticed<'_>, rate: Rate, alarm: &Alarm, attribute
         let names: Vec<String> = group.iter().map(|(attribute, level)| format!("{attribute}={level}")).collect();
         format!("of {}", names.join(", "))
     };
+    let by = if alarm.beside { "as everybody's share has moved from the approved baseline" } else { "by the approved baseline" };
     let since = alarm.since;
     let share = |hits: f64| if since.events == 0 { 0.0 } else { hits / since.events as f64 };
     let sentence = format!(
-        "The share of {what} {whose} {} to {} ({} of {} {unit} since event {}); {} were to be expected of them by the approved baseline, which has {}.",
+        "The share of {what} {whose} {} to {} ({} of {} {unit} since event {}); {} were to be expected of them {by}, which has {}.",
         moved(alarm.direction),
         percent(share(since.hits as f64)),
         thousands(since.hits),

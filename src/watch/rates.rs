@@ -24,6 +24,8 @@ pub(super) const APPROVE_MIN: u64 = 200;
 /// Intersections have this part of the allowance of false alarms: they are many with few events each, and what befalls one
 /// attribute's group shows first in some intersection by chance.
 const FINE_SHARE: f64 = 0.1;
+/// While everybody is known to move, that they move on, or back, is more likely by so much, as a logarithm.
+const EVERYBODY_MOVES: f64 = 2.0;
 /// Marks a hit among the remembered.
 const HIT: u16 = 1 << 15;
 
@@ -66,6 +68,8 @@ pub(super) struct Alarm {
     pub(super) since: Since,
     /// The group's rate in the baseline.
     pub(super) baseline: f64,
+    /// Everybody's rate has moved as well, and what is expected with it.
+    pub(super) beside: bool,
 }
 
 impl Rates {
@@ -116,7 +120,13 @@ impl Rates {
             }
         }
         let (place, side, statistic) = passed?;
-        Some(self.blame(place, side, statistic))
+        let alarm = self.blame(place, side, statistic);
+        if resting && alarm.group.0.is_empty() {
+            // Everybody moved again, perhaps back: that is told already, and no disparity.
+            self.follow(alarm.since.own, event);
+            return None;
+        }
+        Some(alarm)
     }
 
     /// Finds a group's band anew each time that what it has kept to has grown by a fifth.
@@ -139,8 +149,9 @@ impl Rates {
         let counts = self.counts(since.own);
         let resting = self.is_open(&Group(Vec::new()));
         let mut best = (place, f64::NEG_INFINITY);
-        for group in usize::from(resting)..self.cells.groups.len() {
-            let gain = self.gain(group, side, &counts);
+        for group in 0..self.cells.groups.len() {
+            let known = if resting && self.cells.groups[group].group.0.is_empty() { EVERYBODY_MOVES } else { 0.0 };
+            let gain = self.gain(group, side, &counts) + known;
             if gain >= best.1 {
                 best = (group, gain);
             }
@@ -161,6 +172,7 @@ impl Rates {
             limit: self.limits[place],
             since: whole,
             baseline: jeffreys(watched.hits, watched.events),
+            beside: resting,
         }
     }
 
@@ -255,6 +267,16 @@ impl Rates {
             self.moved(&Group(Vec::new()), began).map_or((0.0, 0.0), |moved| (moved.shift, moved.information));
         let error = if information > 0.0 { Z_80 / information.sqrt() } else { 0.0 };
         self.cells.shift(Shift { by: shift, error });
+    }
+
+    /// Everybody has moved once more, after the `own`-th event: subgroups are held against that from now on.
+    fn follow(&mut self, own: u64, event: u64) {
+        let everybody = Group(Vec::new());
+        if let Some(open) = self.open.iter_mut().find(|open| open.group == everybody) {
+            open.began = own;
+        }
+        self.shift();
+        self.restart(&everybody, event);
     }
 
     /// By how much a group moved in those remembered after the `own`-th.

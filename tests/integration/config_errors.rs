@@ -159,10 +159,10 @@ fn roles_that_are_not_there_are_told_from_those_that_never_will_be() {
     let folder = Folder::with(CONFIGURATION, &[("loans.yaml", POLICY)]);
     let run = |roles: &str, line: &str| folder.refuses(&["run", "--config", "jidoka.yaml", "--roles", roles], &[], &[line]);
     run(
-        "gate,monitor",
-        "error: The role \"monitor\" is not part of this version yet; it arrives later. This version runs: gate, sidecar.",
+        "gate,api",
+        "error: The role \"api\" is not part of this version yet; it arrives later. This version runs: gate, monitor, sidecar.",
     );
-    run("gaet", "error: The role \"gaet\" is no role of jidoka. This version runs: gate, sidecar.");
+    run("gaet", "error: The role \"gaet\" is no role of jidoka. This version runs: gate, monitor, sidecar.");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! other content, a record that is no event, and the second event once more.
 
 mod review;
+mod watched;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use jidoka::audit::{
     write_gap,
 };
 use jidoka::case::{EventCopy, Opening, write_opening};
-use jidoka::control::{AcceptedGap, Activation, ControlView, Erasure, Mode, Stop};
+use jidoka::control::{AcceptedGap, AcknowledgedBaseline, Acknowledgement, Activation, ControlView, Erasure, Mode, Stop};
 use jidoka::decision::{Decision, Occasion, Signals, Subject, evaluate};
 use jidoka::event::{Decoder, Event, Limits, Plan, Schemas, Unreadable, Value};
 use jidoka::gate::judge::{Judge, Judged, Origin, Sighted};
@@ -323,11 +324,16 @@ fn control_records_are_the_examples() {
     let erasure = Erasure { by: "kim".to_owned(), reason: "request 9 of the subject".to_owned() };
     assert_eq!(text(&|| serde_json::to_string(&erasure)), example("control.erase.json"));
 
+    let reason = "model 1.0.1 was rolled back".to_owned();
+    let acknowledged = Acknowledgement { by: "kim".to_owned(), reason, baseline: AcknowledgedBaseline::Keep };
+    assert_eq!(text(&|| serde_json::to_string(&acknowledged)), example("control.acknowledge.json"));
+
     let mut view = ControlView::default();
     for (key, name) in [
         ("stop/global", "control.stop.json"),
         ("policy/adult-income", "control.activation.json"),
         ("gap/inference/3", "control.gap.json"),
+        ("acknowledge/5c0ffee05c0ffee0", "control.acknowledge.json"),
         (&format!("erase/{}", id(41)), "control.erase.json"),
     ] {
         view.apply(key, Some(example(name).as_bytes())).expect("a readable order");
@@ -336,6 +342,7 @@ fn control_records_are_the_examples() {
     assert!(!view.forbids("adult-income", policy.hash) && view.forbids("adult-income", Hash::of(b"another file")));
     assert_eq!(view.accepted_gap("inference", 3), Some(&gap));
     assert!(view.erasures().contains(&id(41)));
+    assert_eq!(view.acknowledged().get("5c0ffee05c0ffee0"), Some(&acknowledged));
 }
 
 /// The audit topic is kept for years: what every entry costs is watched.

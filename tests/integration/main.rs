@@ -12,6 +12,7 @@ mod examples;
 mod gate;
 mod kafka;
 mod mock_faults;
+mod monitor;
 mod policy;
 mod produce;
 mod profile;

@@ -7,13 +7,19 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jidoka::policy::Band;
-use jidoka::telemetry::metrics::{ALL, Described, REBUILDS};
+use jidoka::telemetry::metrics::{
+    ALL, CAPACITY_THRESHOLD, Described, INCIDENTS_OPEN, INCIDENTS_OPENED, MONITOR_EVENTS, MONITOR_SKIPPED, OUTCOMES, REBUILDS,
+    SELECTION_RATIO,
+};
 use serde_json::Value;
 
 use super::queries::metric_of;
 use super::tools::{assert_clean, scratch, tool};
 use super::{alerts, dashboard, text};
 
+/// `jidoka dev` has no monitor.
+const OF_MONITOR: [&Described; 7] =
+    [&INCIDENTS_OPEN, &INCIDENTS_OPENED, &CAPACITY_THRESHOLD, &SELECTION_RATIO, &MONITOR_EVENTS, &MONITOR_SKIPPED, &OUTCOMES];
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `jidoka dev` while it decides.
@@ -96,7 +102,7 @@ fn a_process_exposes_the_table_and_rules_and_panels_find_their_values() {
     let exposed: BTreeSet<&str> = series.keys().map(|name| metric_of(name)).collect();
     // Its children are made when it happens: what makes a worker start over is no fixed set. References are those of the
     // configuration, and here it names none.
-    let is_shown = |it: &&Described| **it != REBUILDS && !it.labels.contains(&"reference");
+    let is_shown = |it: &&Described| **it != REBUILDS && !it.labels.contains(&"reference") && !OF_MONITOR.contains(it);
     let table: BTreeSet<&str> = ALL.iter().filter(is_shown).map(|described| described.name).collect();
     assert_eq!(exposed, table);
     for described in ALL.iter().filter(|described| series.contains_key(described.name)) {
@@ -110,7 +116,8 @@ fn a_process_exposes_the_table_and_rules_and_panels_find_their_values() {
                 let known = series[&selector.metric].get(&matcher.label);
                 // Cases need not lie in every band.
                 let is_band = |it: &String| matcher.label == "band" && Band::parse(it).is_some();
-                let is_known = |it: &&String| is_band(it) || known.is_some_and(|known| known.contains(*it));
+                let is_monitor = |it: &String| matcher.label == "role" && it == "monitor";
+                let is_known = |it: &&String| is_band(it) || is_monitor(it) || known.is_some_and(|known| known.contains(*it));
                 let unknown: Vec<_> = matcher.values.iter().filter(|it| !is_known(it)).collect();
                 assert!(unknown.is_empty(), "{place}: no {} of {} is {unknown:?}", matcher.label, selector.metric);
             }
