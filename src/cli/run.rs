@@ -34,7 +34,7 @@ pub(super) use sidecar::{sidecar_settings, worker_settings as sidecar_worker_set
 #[derive(Args, Debug)]
 #[command(after_help = "The roles:
   gate     reads inference events, decides, opens cases; as many threads as gate.workers
-  monitor  watches all decisions together: subgroups, inputs, the review load; one instance does, others stand by
+  monitor  watches all decisions together: subgroups, inputs, the load; others stand by
   sidecar  applies reviewers' verdicts to cases; instances share the lanes
 Without --roles it runs the gate where `sources` are configured, and the sidecar where `verdicts.keys` or `verdicts.unsigned`
 are. The monitor runs only where it is named. api arrives in a later version.
