@@ -230,18 +230,21 @@ impl Lookup {
             };
             if let Some(Question { subject, round }) = question {
                 let left = round.deadline.saturating_duration_since(Instant::now());
-                if !left.is_zero() {
-                    let answer = self.answer(&subject, left, &mut reader);
+                // What has no answer in time is left open, so that it is late for whoever waits.
+                if !left.is_zero()
+                    && let Some(answer) = self.answer(&subject, left, &mut reader)
+                {
                     round.settle(subject, answer);
                 }
             }
         }
     }
 
-    fn answer(&self, subject: &Arc<str>, within: Duration, reader: &mut RecordReader) -> Answer {
+    /// Asks the source; none where it did not answer in time.
+    fn answer(&self, subject: &Arc<str>, within: Duration, reader: &mut RecordReader) -> Option<Answer> {
         if !lock(&self.breaker).admits(Instant::now()) {
             self.count(Counted::Refused, 1);
-            return Answer::Unavailable;
+            return Some(Answer::Unavailable);
         }
         let read = match self.client.ask(subject, within) {
             Said::Body(body) => {
@@ -251,18 +254,22 @@ impl Lookup {
             }
             Said::Nobody => Ok(Answer::Absent),
             Said::Failed(why) => Err(why),
+            Said::Nothing => {
+                self.failed("no answer in time");
+                return None;
+            }
         };
         match read {
             Ok(answer) => {
                 self.count(if matches!(answer, Answer::Record(_)) { Counted::Found } else { Counted::Absent }, 1);
                 lock(&self.breaker).succeeded();
                 lock(&self.cache).put(Arc::clone(subject), answer.clone(), Instant::now());
-                answer
+                Some(answer)
             }
             Err(why) => {
                 self.count(Counted::Failed, 1);
                 self.failed(&why);
-                Answer::Failed
+                Some(Answer::Failed)
             }
         }
     }

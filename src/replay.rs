@@ -22,11 +22,11 @@ mod watched;
 pub use comparison::{Comparison, Difference, Example, Side, TriggerCounts, TwoSets};
 pub use fixture::{Came, Expected, Failure, Fixture, Mistake, Tried};
 pub use labels::{Label, Labels};
-pub use proposal::{DECISIONS_MAX, Proposal, Proposals, Proposed, Report, Share};
+pub use proposal::{DECISIONS_MAX, GROUPS_MAX, GroupCalibration, Proposal, Proposals, Proposed, Report, Share};
 pub use subgroups::{Attribute, Held, Subgroups};
 pub use tally::{FindingCounts, Tally};
-pub use watched::Noticed;
 use watched::Watched;
+pub use watched::{Incidents, Noticed};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::lines::{Input, Lines};
 use super::recorded::{self, Feed, Ground, RecordedArgs};
-use super::terminal::{Exit, FAINT, Output, STRONG, Stopped, fail, note, paint, progress, say, thousands};
-use crate::replay::{Log, Proposal, Proposals, Proposed, Record, Replay, Report, Share};
+use super::terminal::{Exit, FAINT, Output, STRONG, Stopped, Table, fail, note, paint, progress, say, thousands};
+use crate::replay::{GroupCalibration, Log, Proposal, Proposals, Proposed, Record, Replay, Report, Share};
 
 /// The shares that are proposed where nobody asks for others.
 const RATES: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
@@ -25,7 +25,8 @@ policy. Nothing is changed. EVENTS are as those of `jidoka policy replay`: files
 topic (live events).
 
 With --labels, a CSV file with the columns event_id and correct (1 or 0), it also says how many of
-the wrong decisions each limit would catch.
+the wrong decisions each limit would catch, and of each protected subgroup how often the model is
+right and how sure it is.
 
 Exit codes: 0 done; 1 the work failed; 2 wrong usage, configuration or policy.
 
@@ -179,6 +180,18 @@ fn as_text(report: &Report, said: Option<u64>) -> Vec<String> {
         lines.extend(trigger.proposals.iter().map(|proposal| line(proposal, trigger, day)));
     }
     lines.push(String::new());
+    if !report.groups.is_empty() {
+        let mut table = Table::new(&["subgroup", "level", "decisions", "held", "right", "sure"]).right(&[2, 3, 4, 5]);
+        for (attribute, level, group) in &report.groups {
+            let of_known =
+                |part: f64| if group.known == 0 { String::new() } else { format!("{:.1} %", part / group.known as f64 * 100.0) };
+            let held = format!("{:.1} %", group.held as f64 / group.decisions as f64 * 100.0);
+            let (right, sure) = (of_known(group.right as f64), of_known(group.sure));
+            table.row([attribute.clone(), level.clone(), thousands(group.decisions), held, right, sure]);
+        }
+        lines.extend(table.lines());
+        lines.push(String::new());
+    }
     lines
 }
 
@@ -216,7 +229,12 @@ fn as_json(report: &Report, said: Option<u64>) -> Value {
             "proposals": trigger.proposals.iter().map(proposal).collect::<Vec<_>>() })
     };
     json!({ "policy": report.policy, "decisions": report.decisions, "decisions_per_day": day, "held": share_json(report.held, day),
-        "wrong": report.wrong.map(|wrong| share_json(wrong, None)), "triggers": report.triggers.iter().map(trigger).collect::<Vec<_>>() })
+        "subgroups": report.groups.iter().map(subgroup).collect::<Vec<_>>(), "wrong": report.wrong.map(|wrong| share_json(wrong, None)), "triggers": report.triggers.iter().map(trigger).collect::<Vec<_>>() })
+}
+
+fn subgroup((attribute, level, group): &(String, String, GroupCalibration)) -> Value {
+    json!({ "attribute": attribute, "level": level, "decisions": group.decisions, "held": group.held, "known": group.known,
+        "right": group.right, "sure": group.sure })
 }
 
 fn share_json(share: Share, day: Option<f64>) -> Value {

@@ -1,5 +1,5 @@
-//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate and sidecar, real events,
-//! and a simulated crew of reviewers.
+//! `jidoka dev`: see it work with nothing installed. A broker in this process, production's gate, monitor and sidecar, real
+//! events, and a simulated crew of reviewers.
 
 mod asked;
 mod ground;
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt;
-use super::run::{Ended, GateRole, Plan, Roles, Running, SidecarRole, TopicCheck, client_settings};
+use super::run::{Ended, GateRole, MonitorRole, Plan, Roles, Running, SidecarRole, TopicCheck, client_settings};
 use super::terminal::{Exit, Output, fail, note};
 use crate::config::Settings;
-use crate::dev::POLICIES;
 use crate::dev::crew::{PEOPLE, review};
-use crate::dev::player::{Score, play};
+use crate::dev::player::{Score, fill, play};
+use crate::dev::policies::REFERENCE;
 use crate::dev::summary::Summary;
 use crate::dev::watcher::{Course, News, watch};
 use crate::document::Problem;
@@ -39,8 +39,9 @@ use ground::{Ground, SOURCE};
 use screen::{Lines, Start};
 use view::{About, Screen, Sources, View};
 
-/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it.
-const LOGS: &str = "warn,librdkafka=error,rdkafka=off";
+/// What is logged where `RUST_LOG` does not say it: what is printed is the result, and the gate's own log would bury it. The
+/// monitor warns of incidents, which are shown.
+const LOGS: &str = "warn,jidoka::monitor=error,librdkafka=error,rdkafka=off";
 
 /// The gate begins to decide within this time, or something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -51,15 +52,18 @@ const MOCK_RATE_MAX: u32 = 200;
 #[derive(Args, Debug)]
 #[command(
     after_help = "By default the broker is librdkafka's mock broker in this process: it is not exactly-once, and nothing is kept. It
-shows what jidoka does, not what it guarantees. --real and --bootstrap run gate and sidecar as in production. A Kafka that
-wants a login is for `jidoka run`.
+shows what jidoka does, not what it guarantees. --real and --bootstrap run gate, monitor and sidecar as in production. A Kafka
+that wants a login is for `jidoka run`.
 
 The events are real: UCI Adult (Becker, Kohavi 1996) and UCI Default of Credit Card Clients (Yeh 2009), both CC BY 4.0. Of
-every 50, one is broken, one is sent twice, one comes again with other content, and two are made to hit a rule.
+every 50, one is broken, one is sent twice, one comes again with other content, two are made to hit a rule, and two have a
+flaw in their input: garbled numbers, or other facts than a topic of trusted ones has about the same person. From the credit
+model's 600th event on, for 400 of them, every other favourable answer about a man becomes an adverse one: the monitor opens
+an incident after some dozens of them, and adverse answers about men are held until somebody acknowledges it.
 
 What is held is reviewed by a small simulated crew: amira, jonas and mei, and rosa, who leads. They claim the urgent cases
 first, read, now and then write a comment or hand a case up, and approve or reject, by verdicts like those of any review
-tool; the more is open, the faster they are. --no-crew leaves the cases to you. Nobody's key is asked for here
+tool; the more is open, the faster they are. rosa acknowledges an incident after 45 s. --no-crew leaves all that to you. Nobody's key is asked for here
 (`verdicts.unsigned: allow`).
 
 On a terminal it is drawn; ? shows the keys, and Enter opens a case with its trail. Elsewhere, or with --plain, it prints
@@ -76,7 +80,8 @@ Examples:
   jidoka dev --once 200 --rate 100
   jidoka dev --no-crew                                 # nobody reviews; the cases stay open
   jidoka dev --output json | jq 'select(.type == \"held\")'
-  jidoka dev --output json | jq 'select(.type == \"rejected\") | {event_id, by, reason}'"
+  jidoka dev --output json | jq 'select(.type == \"rejected\") | {event_id, by, reason}'
+  jidoka dev --output json | jq 'select(.type == \"incident-opened\") | .sentence'"
 )]
 pub struct DevArgs {
     /// Start the Apache Kafka that tests/setup fetched (Java 17 or newer), and remove it at the end
@@ -161,8 +166,10 @@ fn show(args: &DevArgs, drawn: Drawn, logs: &LogLines) -> Result<(), Ended> {
     let names: Vec<String> = policies.policies().iter().map(|policy| policy.name.clone()).collect();
     let metrics = Arc::new(Metrics::new());
     let commit_age = metrics.commit_age.with_label_values(&[SOURCE]);
+    fill(&client(&settings), &ground.customers, &stop).map_err(failed)?;
+    let monitor = MonitorRole { policies: policies.clone(), follow: None };
     let gate = GateRole { policies, schemas: Schemas::default(), follow: None };
-    let roles = Roles { gate: Some(gate), monitor: None, sidecar: Some(SidecarRole) };
+    let roles = Roles { gate: Some(gate), monitor: Some(monitor), sidecar: Some(SidecarRole) };
     let plan = Plan { settings: &settings, roles, metrics, check: ground.check };
     let gate = plan.start("the settings of `jidoka dev`", &stop)?;
     let lines = Arc::new(Lines::new(args.output, Arc::clone(&stop)));
@@ -231,12 +238,14 @@ impl Audience<'_> {
 /// As a configuration file would say it. The environment is left out: `dev` is the same everywhere.
 fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
     let source = format!("[ {{ name: {SOURCE}, topic: {}, start: earliest }} ]", ground.input);
+    let references = format!("[ {{ name: {REFERENCE}, topic: {} }} ]", ground.customers);
     let (listen, replication) = (args.listen.to_string(), ground.layout.replication.to_string());
     let mut given = vec![
         ("KAFKA__BOOTSTRAP_SERVERS", ground.bootstrap.as_str()),
         ("TOPICS__PREFIX", &ground.layout.prefix),
         ("TOPICS__REPLICATION", &replication),
         ("SOURCES", &source),
+        ("REFERENCES", &references),
         ("GATE__WORKERS", "1"),
         ("API__LISTEN", &listen),
         // Nobody's key is known here: everybody's word counts.
@@ -250,9 +259,14 @@ fn settings(args: &DevArgs, ground: &Ground) -> Result<Settings, Ended> {
     Settings::load(None, variables).map_err(|problems| wrong(&problems))
 }
 
+fn client(settings: &Settings) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", settings.kafka.bootstrap_servers());
+    client
+}
+
 fn policies(settings: &Settings) -> Result<PolicySet, Ended> {
-    let files = POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    PolicySet::read(&files, &settings.fallback).map_err(|problems| wrong(&problems))
+    crate::dev::policies::policies(&settings.fallback).map_err(|problems| wrong(&problems))
 }
 
 fn wrong(problems: &[Problem]) -> Ended {
@@ -320,20 +334,18 @@ impl Run<'_> {
         })
     }
 
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", self.settings.kafka.bootstrap_servers());
-        client
-    }
-
     fn review(&self, clients: &ClientSettings) -> Result<(), String> {
-        review(clients, &self.client(), &self.ground.workplace(), &self.course.stop)
+        review(clients, &client(self.settings), &self.ground.workplace(), &self.course.stop)
     }
 
     fn play(&self, health: &Health) -> Result<(), String> {
         until_ready(health, &self.course.stop)?;
         self.audience.ready();
-        play(&self.client(), Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once }, self.course)
+        play(
+            &client(self.settings),
+            Score { topic: &self.ground.input, rate: self.args.rate, limit: self.args.once },
+            self.course,
+        )
     }
 }
 
@@ -358,7 +370,11 @@ fn until_ready(health: &Health, stop: &AtomicBool) -> Result<(), String> {
         if Instant::now() > until {
             let reasons: Vec<String> =
                 health.readiness().reasons.iter().map(|reason| format!("{}: {}", reason.what, reason.why)).collect();
-            return Err(format!("Gate and sidecar were not ready within {} s: {}", READY_WITHIN.as_secs(), reasons.join("; ")));
+            return Err(format!(
+                "Gate, monitor and sidecar were not ready within {} s: {}",
+                READY_WITHIN.as_secs(),
+                reasons.join("; ")
+            ));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

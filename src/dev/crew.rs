@@ -4,6 +4,7 @@
 //! ```text
 //! cases ─→ Desk ─→ Reviewer (one a person) ─→ Order ─→ verdicts
 //!                     └─ Opinion, Dice
+//! signals ─→ Lead ─→ control
 //! ```
 //!
 //! The events of `dev` do not carry what really happened, so the crew goes by the findings: mostly the same for the same kind
@@ -11,6 +12,7 @@
 
 mod desk;
 mod dice;
+mod lead;
 mod opinion;
 mod people;
 mod reviewer;
@@ -29,6 +31,7 @@ use crate::stream::player::{Offer, Player};
 use crate::stream::record::Incoming;
 use desk::Desk;
 use dice::Dice;
+use lead::Lead;
 use reviewer::{Order, Reviewer};
 
 pub use people::{PEOPLE, Person};
@@ -45,23 +48,33 @@ pub struct Workplace {
     pub cases: (String, i32),
     /// Where commands go.
     pub verdicts: String,
+    /// What the monitor says; one partition.
+    pub signals: String,
+    /// Where orders go.
+    pub control: String,
 }
 
-/// Reviews what is held, until `stop`.
+/// Reviews what is held, and acknowledges incidents, until `stop`.
 ///
 /// # Errors
-/// Where the cases cannot be followed, or librdkafka does not take the settings.
+/// Where the cases or signals cannot be followed, or librdkafka does not take the settings.
 pub fn review(clients: &ClientSettings, client: &ClientConfig, at: &Workplace, stop: &AtomicBool) -> Result<(), String> {
     let (cases, partitions) = &at.cases;
-    let onlooker = Onlooker::open(clients, [(cases.as_str(), *partitions)]).map_err(|fault| fault.sentence)?;
-    let player = Player::new(client, &at.verdicts)?;
+    let onlooker =
+        Onlooker::open(clients, [(cases.as_str(), *partitions), (at.signals.as_str(), 1)]).map_err(|fault| fault.sentence)?;
+    let (player, orders) = (Player::new(client, &at.verdicts)?, Player::new(client, &at.control)?);
     let (mut desk, mut dice) = (Desk::default(), Dice::seeded());
     let mut crew: Vec<Reviewer> = PEOPLE.iter().map(|person| Reviewer::new(person, &mut dice)).collect();
-    let (began, mut looked) = (Instant::now(), Duration::ZERO);
+    let (began, mut looked, mut lead) = (Instant::now(), Duration::ZERO, Lead::default());
     while !stop.load(Ordering::Relaxed) {
         let see = |record: &Incoming<'_>| {
-            if let Some(Err(error)) = record.value.map(|value| desk.see(value)) {
-                tracing::error!(%error, topic = record.topic, offset = record.offset, "a case cannot be read");
+            let seen = if record.topic == at.signals {
+                lead.see(record.key, record.value, began.elapsed())
+            } else {
+                record.value.map_or(Ok(()), |value| desk.see(value))
+            };
+            if let Err(error) = seen {
+                tracing::error!(%error, topic = record.topic, offset = record.offset, "a record cannot be read");
             }
         };
         onlooker.next(GLANCE, see).map_err(|fault| fault.sentence)?;
@@ -74,6 +87,11 @@ pub fn review(clients: &ClientSettings, client: &ClientConfig, at: &Workplace, s
             if let Some(order) = reviewer.step(now, &mut desk, &mut dice) {
                 write(&player, reviewer.person(), &order)?;
             }
+        }
+        if let Some((key, value)) = lead.acknowledges(now)
+            && orders.offer(Some(key.as_bytes()), value.as_bytes()) != Offer::Taken
+        {
+            tracing::warn!(key, "an order could not be sent");
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What the records of `audit`, `reviews`, `cases` and `dead-letters` say, as far as somebody who looks on wants to know it.
 
 mod change;
+mod incident;
 mod words;
 
 use serde::{Deserialize, Deserializer};
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::identity::Timestamp;
 
 pub use change::{Before, Change, Refused};
+pub use incident::{IncidentStep, Incidents};
 pub use words::{Words, words};
 
 /// One thing that happened.
@@ -26,6 +28,8 @@ pub enum Happening {
     Changed(Change),
     /// An audit entry: the sidecar refused a command.
     Refused(Refused),
+    /// An audit entry: the monitor noticed something, or somebody took notice of it.
+    Incident(IncidentStep),
     /// A record of a case: what people wrote about it, of which the trail has only the hash.
     Wrote(Words),
 }
@@ -191,7 +195,10 @@ pub fn audit(value: &[u8]) -> serde_json::Result<Option<Happening>> {
         "DECIDED" => Some(Happening::Decided(decided(serde_json::from_slice(value)?))),
         "DUPLICATE" => Some(Happening::Duplicate(serde_json::from_slice(value)?)),
         "REFUSED" => Some(Happening::Refused(Refused::read(value)?)),
-        kind => Change::read(kind, value)?.map(Happening::Changed),
+        kind => match IncidentStep::read(kind, value)? {
+            Some(step) => Some(Happening::Incident(step)),
+            None => Change::read(kind, value)?.map(Happening::Changed),
+        },
     })
 }
 

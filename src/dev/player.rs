@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::dev::events::{Events, Extra, PlayedRecord};
+use crate::dev::events::{Events, Extra, PlayedRecord, customers};
 use crate::dev::watcher::Course;
 use crate::stream::ClientConfig;
 use crate::stream::player::{Offer, Player};
 
 /// A signal is seen within this time.
 const GLANCE: Duration = Duration::from_millis(50);
+/// Some thousand records are written within this time, or something is wrong.
+const FILLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +55,29 @@ pub fn play(client: &ClientConfig, score: Score<'_>, course: &Course) -> Result<
         Some(error) => Err(format!("A record could not be played: {error}")),
         None => Ok(()),
     }
+}
+
+/// Writes the customer file into `topic`, before anybody reads it.
+///
+/// # Errors
+/// When librdkafka does not take the settings or a record, or the broker not all of them within a while.
+pub fn fill(client: &ClientConfig, topic: &str, stop: &AtomicBool) -> Result<(), String> {
+    let player = Player::new(client, topic)?;
+    let mut written = 0;
+    for record in customers() {
+        if !send(&player, &record, stop)? {
+            return Ok(());
+        }
+        written += 1;
+    }
+    let deadline = Instant::now() + FILLED_WITHIN;
+    while player.tally().delivered < written && player.tally().first_error.is_none() && !stop.load(Ordering::Relaxed) {
+        if Instant::now() > deadline {
+            return Err(format!("The customer file was not written to the topic {topic} within {} s.", FILLED_WITHIN.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    player.tally().first_error.map_or(Ok(()), |error| Err(format!("The customer file could not be written: {error}")))
 }
 
 /// What a wait ended with.

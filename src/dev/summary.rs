@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::dev::happening::{Happening, Outcome};
+use crate::dev::happening::{Happening, Incidents, Outcome};
 
 pub use cases::CaseCounts;
 use cases::CaseTally;
@@ -30,6 +30,7 @@ pub struct Summary {
     dead_letters: u64,
     ages: Histogram,
     cases: CaseTally,
+    incidents: Incidents,
 }
 
 impl Default for Summary {
@@ -45,6 +46,7 @@ impl Default for Summary {
             dead_letters: 0,
             ages: Histogram::new(1, AGE_MS_MAX),
             cases: CaseTally::default(),
+            incidents: Incidents::default(),
         }
     }
 }
@@ -72,6 +74,17 @@ pub struct Counts<'s> {
     pub age_ms: Ages,
     /// What became of the cases of those that were held.
     pub cases: CaseCounts<'s>,
+    /// What the monitor noticed.
+    pub incidents: IncidentCounts,
+}
+
+/// Incidents, as JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct IncidentCounts {
+    /// Those that were opened.
+    pub opened: u64,
+    /// Of these, such as nobody has acknowledged, and that did not end by themselves.
+    pub open: u64,
 }
 
 /// Ages in milliseconds; null before the first decision.
@@ -111,6 +124,7 @@ impl Summary {
             Happening::DeadLetter(_) => self.dead_letters += 1,
             Happening::Changed(change) => self.cases.changed(change),
             Happening::Refused(_) => self.cases.refused(),
+            Happening::Incident(step) => self.incidents.take(step),
             Happening::Wrote(_) => {}
         }
     }
@@ -135,7 +149,17 @@ impl Summary {
             dead_letters: self.dead_letters,
             age_ms: self.ages.ages(),
             cases: self.cases.counts(),
+            incidents: IncidentCounts {
+                opened: self.incidents.opened(),
+                open: u64::try_from(self.incidents.open().len()).unwrap_or(u64::MAX),
+            },
         }
+    }
+
+    /// The incidents.
+    #[must_use]
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     fn decided(&self) -> u64 {

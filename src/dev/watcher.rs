@@ -99,7 +99,7 @@ pub enum News<'w> {
     /// Something happened.
     Happened(&'w Happening),
     /// What happened so far, every few seconds.
-    SoFar(Counts<'w>),
+    SoFar(Box<Counts<'w>>),
 }
 
 /// Tells what happens until everything that was played is decided, or the gate has ended.
@@ -131,7 +131,7 @@ pub fn watch(clients: &ClientSettings, topics: &Watched, course: &Course, tell: 
         }
         if last_summed.elapsed() >= SUMMARY_EVERY {
             last_summed = Instant::now();
-            tell(&News::SoFar(watcher.summary.counts(played)));
+            tell(&News::SoFar(Box::new(watcher.summary.counts(played))));
         }
     }
 }

@@ -17,7 +17,9 @@ pub(super) enum Said {
     Body(Vec<u8>),
     /// 404: it knows nobody of that id.
     Nobody,
-    /// Anything else, or nothing; why, without what was asked.
+    /// Nothing in time.
+    Nothing,
+    /// Anything else; why, without what was asked.
     Failed(String),
 }
 
@@ -55,13 +57,14 @@ impl Client {
         let mut response = match request.config().timeout_global(Some(within)).build().call() {
             Ok(response) => response,
             // An error may name the address, and so the subject.
-            Err(ureq::Error::Timeout(_)) => return Said::Failed("no answer in time".to_owned()),
+            Err(ureq::Error::Timeout(_)) => return Said::Nothing,
             Err(ureq::Error::Io(error)) => return Said::Failed(error.kind().to_string()),
             Err(_) => return Said::Failed("the connection failed".to_owned()),
         };
         match response.status().as_u16() {
             200 => match response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec() {
                 Ok(body) => Said::Body(body),
+                Err(ureq::Error::Timeout(_)) => Said::Nothing,
                 Err(_) => Said::Failed("the answer broke off, or is too long".to_owned()),
             },
             404 => Said::Nobody,

@@ -22,7 +22,9 @@ fn set(heads: &[&str]) -> Result<PolicySet, Vec<Problem>> {
 const TRIGGERS: &str = "triggers: [ { id: t, confidence: { measure: margin, below: 0.2 } } ]";
 
 fn example(text: &str) -> Policy {
-    let set = read(text).unwrap();
+    let files = [("p.yaml".to_owned(), text.to_owned())];
+    let around = Around { fallback: &FallbackReview::default(), references: None, profiles: Profiles::Unbuilt };
+    let set = PolicySet::read_with(&files, around).unwrap();
     assert_eq!(set.policies()[0].hash, Hash::of(text.as_bytes()));
     set.policies()[0].clone()
 }
@@ -30,16 +32,16 @@ fn example(text: &str) -> Policy {
 #[test]
 fn the_example_policies_say_what_they_seem_to() {
     let adult = example(include_str!("../../config/policies/adult-income.yaml"));
-    assert_eq!((adult.name.as_str(), adult.version.as_deref()), ("adult-income", Some("2")));
+    assert_eq!((adult.name.as_str(), adult.version.as_deref()), ("adult-income", Some("3")));
     assert_eq!(adult.matches, Match { model: Some("adult-gbdt".to_owned()), ..Match::default() });
     assert_eq!(adult.adverse.as_ref().map(Expression::text), Some("prediction == '<=50K'"));
     let confidence = Confidence { measure: Measure::TopProbability, limit: Limit::Below(0.60), temperature: 1.0 };
     let kinds: Vec<&str> = adult.triggers.iter().map(|trigger| trigger.kind.name()).collect();
-    assert_eq!(kinds, ["confidence", "rule", "rule", "rule", "rule", "sample"]);
+    assert_eq!(kinds, ["confidence", "rule", "rule", "rule", "rule", "anomaly", "fairness", "sample"]);
     assert_eq!(adult.triggers[0].kind, TriggerKind::Confidence(confidence));
     let large = &adult.triggers[1];
     assert_eq!((large.mandatory, large.severity, large.budget), (true, Some(0.85), Duration::from_millis(50)));
-    assert_eq!(adult.triggers[5].kind, TriggerKind::Sample(Sample { rate: 0.005 }));
+    assert_eq!(adult.triggers[7].kind, TriggerKind::Sample(Sample { rate: 0.005 }));
     let groups: Vec<_> = adult.review.groups.iter().map(|rule| (rule.when.is_some(), rule.groups.join(" "))).collect();
     assert_eq!(groups, [(true, "senior-underwriting".to_owned()), (false, "underwriting".to_owned())]);
     assert_eq!(adult.review.mask, ["protected"]);

@@ -4,7 +4,7 @@ use crate::audit::InputRecord;
 use crate::decision::{Decision, Outcome, ResultKind};
 use crate::gate::judge::Verdict;
 use crate::policy::Band;
-use crate::replay::{Label, Labels, Log, Reason, Record, Replay, Replayed, Subgroups, reasons};
+use crate::replay::{Incidents, Label, Labels, Log, Reason, Record, Replay, Replayed, Subgroups, reasons};
 
 /// A way in which two decisions about the same record differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,6 +114,8 @@ pub struct Comparison {
     examples: Vec<Example>,
     /// By protected subgroup.
     pub subgroups: Subgroups,
+    /// By side, incidents that the monitor would have opened.
+    pub incidents: [Incidents; 2],
     examples_max: usize,
     labels: Labels,
     triggers: Vec<TriggerCounts>,
@@ -125,6 +127,8 @@ impl Comparison {
     /// Counts one record that both sides judged.
     pub fn count(&mut self, first: &Replayed<'_>, second: &Replayed<'_>) {
         self.records += 1;
+        self.incidents[0].count(first.noticed());
+        self.incidents[1].count(second.noticed());
         let (Some(one), Some(other)) = (first.verdict(), second.verdict()) else {
             self.duplicates += 1;
             return;

@@ -4,12 +4,14 @@
 //!
 //! Nothing is changed by it. Of each decision a few numbers are kept, of at most [`DECISIONS_MAX`] decisions a policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::decision::{Outcome, ResultKind, TriggerRef};
 use crate::identity::Timestamp;
 use crate::policy::{Limit, Policy, TriggerKind};
 use crate::replay::Replayed;
+use crate::replay::subgroups::each_level;
+use crate::trigger::confidence::top_probability;
 
 /// So many decisions under one policy are taken into account; later ones are only counted.
 pub const DECISIONS_MAX: usize = 2_000_000;
@@ -92,6 +94,26 @@ pub struct Report {
     pub wrong: Option<Share>,
     /// The triggers, then the capacity.
     pub triggers: Vec<Proposed>,
+    /// By protected attribute and level, in the order of their names; at most [`GROUPS_MAX`].
+    pub groups: Vec<(String, String, GroupCalibration)>,
+}
+
+/// So many levels of protected attributes are told apart.
+pub const GROUPS_MAX: usize = 256;
+
+/// Whether the model is as sure as it is right about one subgroup.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct GroupCalibration {
+    /// Decisions about it.
+    pub decisions: u64,
+    /// Of them held.
+    pub held: u64,
+    /// Decisions with a known truth and a confidence.
+    pub known: u64,
+    /// Of them right.
+    pub right: u64,
+    /// The sum of their confidences: what `right` would be if the model were as right as it is sure.
+    pub sure: f64,
 }
 
 /// What is kept of each decision under one policy.
@@ -108,6 +130,7 @@ struct Kept {
     ranks: Vec<f32>,
     /// Of each decision whether it was right, where that is known.
     right: Vec<Option<bool>>,
+    groups: BTreeMap<(String, String), GroupCalibration>,
 }
 
 /// See the module.
@@ -141,7 +164,10 @@ impl Proposals {
         kept.held += u64::from(decision.outcome == Outcome::Held);
         kept.first = kept.first.or(event.timestamp());
         kept.last = event.timestamp().or(kept.last);
-        kept.right.push(self.truth.get(event.event_id()).copied());
+        let right = self.truth.get(event.event_id()).copied();
+        kept.right.push(right);
+        let (held, sure) = (decision.outcome == Outcome::Held, top_probability(event));
+        each_level(event.bytes(), |attribute, level| kept.group(attribute, level, (held, right.zip(sure))));
         kept.hits.resize(policy.triggers.len(), 0);
         kept.values.resize_with(policy.triggers.len(), Vec::new);
         for (place, trigger) in policy.triggers.iter().enumerate() {
@@ -182,6 +208,21 @@ impl Kept {
         self.decisions.min(DECISIONS_MAX as u64)
     }
 
+    fn group(&mut self, attribute: &str, level: &str, (held, known): (bool, Option<(bool, f64)>)) {
+        let key = (attribute.to_owned(), level.to_owned());
+        if self.groups.len() >= GROUPS_MAX && !self.groups.contains_key(&key) {
+            return;
+        }
+        let group = self.groups.entry(key).or_default();
+        group.decisions += 1;
+        group.held += u64::from(held);
+        if let Some((right, sure)) = known {
+            group.known += 1;
+            group.right += u64::from(right);
+            group.sure += sure;
+        }
+    }
+
     fn report(&self, policy: &Policy, rates: &[f64]) -> Report {
         let known = self.right.iter().flatten();
         let (known, wrong) = known.fold((0, 0), |(known, wrong), right| (known + 1, wrong + u64::from(!right)));
@@ -208,6 +249,7 @@ impl Kept {
             held: Share::new(self.held, self.counted()),
             wrong: (known > 0).then(|| Share::new(wrong, known)),
             triggers,
+            groups: self.groups.iter().map(|((attribute, level), group)| (attribute.clone(), level.clone(), *group)).collect(),
         }
     }
 

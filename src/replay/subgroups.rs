@@ -50,6 +50,16 @@ pub struct Subgroups {
     pub other: u64,
 }
 
+/// Calls `each` with every attribute below `protected` of an event, given as its JSON, and its level.
+pub(super) fn each_level(event: &[u8], mut each: impl FnMut(&str, &str)) {
+    let Ok(Protected { protected: Some(members) }) = serde_json::from_slice(event) else { return };
+    for (attribute, level) in &members {
+        if let Some(level) = level {
+            each(attribute, level);
+        }
+    }
+}
+
 /// What is read of an event here; the decoder reads only what policies ask for.
 #[derive(Deserialize)]
 struct Protected<'a> {
@@ -61,14 +71,10 @@ impl Subgroups {
     /// Counts an event, given as its JSON, and which sides held it. One that is no JSON object with texts below `protected`
     /// belongs to no subgroup.
     pub fn count(&mut self, event: &[u8], held: [bool; 2]) {
-        let Ok(Protected { protected: Some(members) }) = serde_json::from_slice(event) else { return };
-        for (attribute, level) in &members {
-            let Some(level) = level else { continue };
-            match self.attribute(attribute) {
-                Some(attribute) => attribute.level(level).add(held),
-                None => self.other += 1,
-            }
-        }
+        each_level(event, |attribute, level| match self.attribute(attribute) {
+            Some(attribute) => attribute.level(level).add(held),
+            None => self.other += 1,
+        });
     }
 
     /// The attributes, in the order of their names.

@@ -4,7 +4,7 @@ use crate::decision::{Outcome, ResultKind};
 use crate::event::Code;
 use crate::gate::judge::Verdict;
 use crate::policy::{Band, PolicySet};
-use crate::replay::{Label, Labels, Replayed};
+use crate::replay::{Incidents, Label, Labels, Replayed};
 
 /// How often a trigger or built-in finding came to each result that is a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Tally {
     pub late: u64,
     /// Decisions that the policy tried beside would have made otherwise, and how many it was tried on.
     pub shadow: (u64, u64),
+    /// Incidents that the monitor would have opened.
+    pub incidents: Incidents,
     unreadable: [u64; Code::ALL.len()],
     labels: Labels,
     findings: Vec<FindingCounts>,
@@ -47,6 +49,7 @@ impl Tally {
     /// Counts one record.
     pub fn count(&mut self, replayed: &Replayed<'_>) {
         self.records += 1;
+        self.incidents.count(replayed.noticed());
         match replayed.verdict() {
             None => self.duplicates += 1,
             Some(verdict) => self.decided(verdict),

@@ -24,6 +24,30 @@ pub struct Noticed {
     pub incident: Incident,
 }
 
+/// So many incidents are kept for a report.
+const KEPT: usize = 100;
+
+/// Incidents that a replay opened.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Incidents {
+    /// So many.
+    pub opened: u64,
+    /// The first of them.
+    pub first: Vec<Incident>,
+}
+
+impl Incidents {
+    /// Counts those that one event opened.
+    pub(super) fn count(&mut self, noticed: &[Noticed]) {
+        for noticed in noticed.iter().filter(|noticed| noticed.state == IncidentState::Open) {
+            self.opened += 1;
+            if self.first.len() < KEPT {
+                self.first.push(noticed.incident.clone());
+            }
+        }
+    }
+}
+
 /// The statistics of a set of policies, and what they say.
 #[derive(Debug)]
 pub(super) struct Watched {

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod crew;
+mod monitor;
 mod view;
 
 use std::io::{BufRead, BufReader};
@@ -65,6 +66,7 @@ fn two_at_once_decide_everything_alike_and_say_why() {
         assert_eq!((count(&summary["findings"], "unreadable"), count(&summary["findings"], "conflicting-duplicate")), (4, 4));
         assert!(count(&summary["findings"], "low-confidence") > 0 && count(summary, "released") > 100);
         let mandatory = ["large-amount", "large-limit", "upstream-bias-flag", "overdue-but-released"];
+        assert!(["unlike-training", "trusted-facts"].iter().all(|it| count(&summary["findings"], it) > 0), "{summary}");
         assert!(mandatory.iter().all(|trigger| count(&summary["findings"], trigger) > 0), "{summary}");
     }
     let decided = |documents: &[Value]| {

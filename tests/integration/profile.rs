@@ -132,6 +132,27 @@ fn a_profile_of_real_data_is_built_shown_and_taken() {
     assert_eq!(male.map(|group| (&group["events"], &group["favourable"])), Some((&2_668.into(), &652.into())));
 }
 
+/// The profiles that are delivered are those that the delivered policies make of the data in this repository.
+#[test]
+fn the_profiles_in_config_can_be_built_again() {
+    let folder = Folder::new();
+    for (policy, profile, data) in [("adult-income", "adult", "adult"), ("credit-default", "credit-default", "credit_default")] {
+        let out = folder.0.join(profile).display().to_string();
+        let command = |root: &str, out: &str| {
+            format!(
+                "profile build --policy {root}config/policies/{policy}.yaml --training {root}tests/data/{data}/reference.csv.gz \
+                 --calibration {root}tests/data/{data}/calibration.jsonl.gz --built-at 2026-01-05T08:00:00Z --out {out}"
+            )
+        };
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+        let (code, _, err) = folder.run(&command(root, &out).split_whitespace().collect::<Vec<_>>());
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let delivered = format!("config/profiles/{profile}.profile");
+        let bytes = fs::read(Path::new(root).join(&delivered)).unwrap_or_default();
+        assert!(folder.read(profile) == bytes, "{delivered} is out of date: cargo run -- {}", command("", &delivered));
+    }
+}
+
 #[test]
 fn what_is_damaged_or_no_profile_is_not_shown() {
     let folder = Folder::new();

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use jidoka::audit::verify::Damage;
 use jidoka::case::{Action, CaseReader, Command, CommandBounds, CommandsMax, Refusal, State};
 use jidoka::config::{self, KEYS, KeyDefault, Settings};
+use jidoka::dev::policies::{POLICIES, profile};
 use jidoka::event::{Decoder, Limits, Plan};
-use jidoka::policy::{FallbackReview, PolicySet};
+use jidoka::policy::{Around, FallbackReview, PolicySet, Profiles};
 use jidoka::signature::PrivateKey;
 use jidoka::stream::topics::{Topic, TopicLayout};
 use jidoka::telemetry::metrics;
@@ -263,12 +264,18 @@ fn the_members_of_a_case_are_those_of_the_program() {
 fn the_example_files_are_read() {
     let files = files();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml"]);
+    let of_policies = ["jidoka.yaml", "policies/adult-income.yaml", "policies/adult-income-2.yaml", "watched/adult-income.yaml"];
+    let of_references = ["trusted/jidoka.yaml", "trusted/policies/adult-income.yaml"];
+    assert_eq!(names, [&of_policies[..], &of_references].concat());
     let folder = written("readme-files", &files);
     let settings = Settings::load(Some(&folder.join("jidoka.yaml")), std::iter::empty()).expect("a good configuration");
     let policies = config::read_policies(&settings.policies, &settings.fallback, None, &config::ProfileFiles::default())
         .expect("good policies");
     assert_eq!(policies.policies().len(), 2);
+    let trusted = Settings::load(Some(&folder.join("trusted/jidoka.yaml")), std::iter::empty()).expect("a good configuration");
+    let (names, profiles) = (trusted.reference_names(), config::ProfileFiles::default());
+    let policies = config::read_policies(&trusted.policies, &trusted.fallback, Some(&names), &profiles).expect("good policies");
+    assert_eq!(policies.references().into_iter().collect::<Vec<_>>(), ["customers"]);
 }
 
 /// Every file in `config/` is one that a process would read, and can be.
@@ -286,12 +293,13 @@ fn the_files_in_config_are_read() {
         names.sort();
         names
     };
-    assert_eq!(names(folder.clone()), ["jidoka.yaml", "policies"]);
+    assert_eq!(names(folder.clone()), ["jidoka.yaml", "policies", "profiles"]);
     let beside = names(folder.join("policies")).into_iter().filter(|name| name != "fixtures");
     assert_eq!(beside.count(), policies.policies().len());
 
-    let embedded: Vec<(String, String)> = jidoka::dev::POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
-    let embedded = PolicySet::read(&embedded, &FallbackReview::default()).expect("good policies");
+    let embedded: Vec<(String, String)> = POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+    let around = Around { fallback: &FallbackReview::default(), references: None, profiles: Profiles::Files(&profile) };
+    let embedded = PolicySet::read_with(&embedded, around).expect("good policies");
     let hashes = |set: &PolicySet| set.policies().iter().map(|policy| policy.hash).collect::<Vec<_>>();
     assert_eq!(hashes(&embedded), hashes(&policies), "`dev` runs other policies than those in config/");
 }
@@ -315,6 +323,7 @@ fn what_is_switched_off_in_the_example_is_read_once_it_is_switched_on() {
     let settings = settings.unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(settings.audit_heads.is_some());
     assert_eq!(settings.verdicts.keys.iter().count(), 1);
+    assert_eq!(settings.reference_names(), ["customers"]);
     assert_eq!(settings.without_effect(), [""; 0]);
 }
 

@@ -11,12 +11,13 @@ use super::report::Compute;
 use crate::audit::AppendTimeType;
 use crate::config::{Format, Source, Start};
 use crate::control::ControlView;
+use crate::dev::policies::profile;
 use crate::event::{Limits, Schemas};
 use crate::gate::judge::{Judge, Judged, Origin, Sighted};
 use crate::gate::window::{DedupWindow, Sighting};
 use crate::gate::{Gate, GateSettings, OutputTopics, Rules, RulesInForce};
 use crate::identity::{LanePrefix, Timestamp};
-use crate::policy::{FallbackReview, PolicySet};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 use crate::reference::NoReferences;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
@@ -85,7 +86,8 @@ fn policy(name: &str, rules: usize) -> String {
 pub(super) fn read(policies: &[String]) -> Result<PolicySet, String> {
     let files: Vec<(String, String)> =
         policies.iter().enumerate().map(|(number, text)| (format!("{number}.yaml"), text.clone())).collect();
-    PolicySet::read(&files, &FallbackReview::default())
+    let around = Around { fallback: &FallbackReview::default(), references: None, profiles: Profiles::Files(&profile) };
+    PolicySet::read_with(&files, around)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 

@@ -59,6 +59,8 @@ impl Reloading {
 pub(super) struct Round {
     pub copy: (f64, f64),
     pub gate: (f64, f64),
+    /// The gate without what is statistical.
+    pub rules_only: (f64, f64),
 }
 
 /// Ages at one rate, of both sides.
@@ -159,6 +161,8 @@ fn as_json(results: &Results) -> serde_json::Value {
         "rules_200_ratio": of(&compute.rules_ratio), "read_100_policies_ms": of(&compute.reload_ms),
         "copy_per_second": results.of(|round| round.copy.0), "gate_per_second": results.gate_speed(),
         "throughput_ratio": results.of(|round| round.gate.0 / round.copy.0),
+        "rules_only_per_second": results.of(|round| round.rules_only.0),
+        "statistics_ratio": results.of(|round| round.gate.0 / round.rules_only.0),
         "added_processor_us": results.of(|round| round.gate.1 - round.copy.1),
         "latencies": latencies, "reloading": reloading,
     })
@@ -191,6 +195,9 @@ fn print_broker(results: &Results) {
     let (copy, gate) = pair(|round| round.copy.1, |round| round.gate.1);
     let added = results.of(|round| round.gate.1 - round.copy.1);
     table.row(["processor µs an event".to_owned(), format!("{copy:.1}"), format!("{gate:.1}"), format!("{added:+.1}")]);
+    let (rules_only, ratio) = pair(|round| round.rules_only.0, |round| round.gate.0 / round.rules_only.0);
+    let name = "events/s with rules only; the gate with all ÷ this".to_owned();
+    table.row([name, String::new(), format!("{rules_only:.0}"), format!("{ratio:.2}")]);
     for rate in results.rates() {
         let at = |of| results.at(rate, of);
         for (name, copy, gate, ratio) in [

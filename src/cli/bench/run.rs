@@ -13,9 +13,10 @@ use crate::cli::run::{batch_limits, client_settings, gate_settings};
 use crate::cli::terminal::note;
 use crate::cli::{client, layout};
 use crate::config::{BatchBounds, Settings};
+use crate::dev::policies::{POLICIES, profile};
 use crate::event::Schemas;
 use crate::gate::{Gate, Rules, RulesInForce};
-use crate::policy::{FallbackReview, PolicySet};
+use crate::policy::{Around, FallbackReview, PolicySet, Profiles};
 use crate::stream::ClientConfig;
 use crate::stream::client::ClientSettings;
 use crate::stream::control::{BroadcastTopics, ControlFollower};
@@ -28,10 +29,6 @@ use crate::telemetry::metrics::{GateMetrics, Metrics};
 const PATIENCE: Duration = Duration::from_mins(2);
 const EVENTS: [&[u8]; 2] =
     [include_bytes!("../../dev/data/adult/events.jsonl.gz"), include_bytes!("../../dev/data/credit_default/events.jsonl.gz")];
-const POLICIES: [(&str, &str); 2] = [
-    ("adult-income.yaml", include_str!("../../../config/policies/adult-income.yaml")),
-    ("credit-default.yaml", include_str!("../../../config/policies/credit-default.yaml")),
-];
 /// Holds whatever is not nothing, and gives reviewers all the time there is.
 const OPENING: [(&str, &str); 1] = [(
     "reviews.yaml",
@@ -72,7 +69,9 @@ fn of_gate(bench: &Bench<'_>, results: &mut Results) -> Result<(), String> {
     for round in 0..args.rounds {
         note(format!("throughput, round {} of {}", round + 1, args.rounds));
         let copy = bench.throughput(Side::Copy, &round.to_string())?;
-        results.rounds.push(Round { copy, gate: bench.throughput(Side::Gate, &round.to_string())? });
+        let gate = bench.throughput(Side::Gate, &round.to_string())?;
+        let rules_only = bench.throughput(Side::RulesOnly, &round.to_string())?;
+        results.rounds.push(Round { copy, gate, rules_only });
     }
     if args.only_throughput {
         return Ok(());
@@ -96,6 +95,8 @@ fn of_gate(bench: &Bench<'_>, results: &mut Results) -> Result<(), String> {
 pub(super) enum Side {
     Copy,
     Gate,
+    /// The gate, by the same policies without what is statistical.
+    RulesOnly,
     /// The gate, while policies are read and taken up once a second.
     Reloading,
     /// The gate, by a policy that opens a case for every event.
@@ -278,7 +279,7 @@ impl<'a> Bench<'a> {
         std::thread::scope(|scope| {
             let prepared = match side {
                 Side::Copy => self.copies(&settings, reading, run),
-                Side::Gate | Side::Reloading | Side::Opening => gates(scope, side, &settings, reading, counts),
+                Side::Gate | Side::RulesOnly | Side::Reloading | Side::Opening => gates(scope, side, &settings, reading, counts),
                 Side::Sidecar => Ok(vec![super::reviews::sidecar(&settings)]),
             };
             let workers = match prepared {
@@ -330,6 +331,14 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// The policy in `text` without its profile and the triggers that need it.
+fn rules_only(text: &str) -> String {
+    const TRIGGER: &str = "\n  - id: ";
+    let whole: Vec<&str> =
+        text.split(TRIGGER).filter(|part| !part.contains("anomaly: {") && !part.contains("fairness: {")).collect();
+    whole.join(TRIGGER).lines().filter(|line| !line.starts_with("profile: ")).flat_map(|line| [line, "\n"]).collect()
+}
+
 fn gates<'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     side: Side,
@@ -342,8 +351,10 @@ fn gates<'scope>(
     let context = TopicsContext { client: client(&settings.kafka), layout: layout.clone(), ..TopicsContext::default() };
     apply(&context, PATIENCE).map_err(|error| error.to_string())?;
     let files = if side == Side::Opening { &OPENING[..] } else { &POLICIES };
-    let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let policies = PolicySet::read(&files, &FallbackReview::default()).map_err(|problems| format!("{problems:?}"))?;
+    let text = |text: &str| if side == Side::RulesOnly { rules_only(text) } else { text.to_owned() };
+    let files: Vec<_> = files.iter().map(|(name, whole)| ((*name).to_owned(), text(whole))).collect();
+    let around = Around { fallback: &settings.fallback, references: None, profiles: Profiles::Files(&profile) };
+    let policies = PolicySet::read_with(&files, around).map_err(|problems| format!("{problems:?}"))?;
     let metrics = Arc::new(Metrics::new());
     let rules = Arc::new(RulesInForce::new(Rules::new(policies, &settings.fallback, &metrics)));
     if side == Side::Reloading {
@@ -469,4 +480,26 @@ pub(super) fn wait(what: &str, counts: &Counts, mut until: impl FnMut() -> bool)
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::TriggerKind;
+
+    #[test]
+    fn policies_of_rules_only_are_the_same_without_what_is_statistical() {
+        for (name, text) in POLICIES {
+            let files = |text: &str| [(name.to_owned(), text.to_owned())];
+            let around = Around { fallback: &FallbackReview::default(), references: None, profiles: Profiles::Files(&profile) };
+            let whole = PolicySet::read_with(&files(text), around).expect("a sound policy");
+            let rest = PolicySet::read(&files(&rules_only(text)), &FallbackReview::default()).expect("a sound policy");
+            let (whole, rest) = (&whole.policies()[0], &rest.policies()[0]);
+            let is_plain = |kind: &TriggerKind| !matches!(kind, TriggerKind::Anomaly(_) | TriggerKind::Fairness(_));
+            let kept = whole.triggers.iter().filter(|trigger| is_plain(&trigger.kind)).map(|trigger| &trigger.id);
+            assert!(kept.eq(rest.triggers.iter().map(|trigger| &trigger.id)) && whole.triggers.len() > rest.triggers.len());
+            assert!(whole.trained.is_some() && rest.trained.is_none());
+            assert_eq!(whole.review.groups, rest.review.groups, "{name}");
+        }
+    }
 }

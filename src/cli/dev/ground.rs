@@ -8,6 +8,7 @@ use super::super::terminal::{Exit, note};
 use super::{DevArgs, failed};
 use crate::dev::crew::Workplace;
 use crate::dev::kafka::Kafka;
+use crate::dev::policies::REFERENCE;
 use crate::dev::watcher::Watched;
 use crate::stream::ClientConfig;
 use crate::stream::mock::MockBroker;
@@ -28,6 +29,8 @@ pub struct Ground {
     pub layout: TopicLayout,
     /// The topic that events are played into.
     pub input: String,
+    /// The topic of the customer file.
+    pub customers: String,
     /// Whether the gate can check its topics.
     pub check: TopicCheck,
     /// Which broker it is.
@@ -68,16 +71,18 @@ impl Ground {
     /// second `audit` comes to that after ten minutes or so and `cases` after about twenty, and from then on their oldest
     /// records go. Nobody here notices: gate and sidecar keep what they need in memory, and whoever follows reads what was
     /// written a moment ago. Only a restore after a fault would miss cases that were opened before and are still open; their
-    /// commands would then be refused as `unknown-case`. That is one more reason why the mock broker is for looking only.
+    /// commands would then be refused as `unknown-case`; and the monitor's statistics would begin anew. That is one more reason why the mock broker is for looking only.
     fn mock() -> Result<(Self, Running), Ended> {
         let layout = TopicLayout { replication: 1, ..TopicLayout::default() };
         let own: Vec<(String, i32)> = Topic::ALL.iter().map(|topic| of(*topic, &layout)).collect();
-        let all = own.iter().map(|(name, partitions)| (name.as_str(), *partitions)).chain([(SOURCE, INPUT_PARTITIONS)]);
+        let all =
+            own.iter().map(|(name, partitions)| (name.as_str(), *partitions)).chain([(SOURCE, INPUT_PARTITIONS), (REFERENCE, 1)]);
         let broker = MockBroker::start(all).map_err(|error| failed(format!("Cannot start the mock broker: {error}")))?;
         let ground = Self {
             bootstrap: broker.bootstrap(),
             layout,
             input: SOURCE.to_owned(),
+            customers: REFERENCE.to_owned(),
             check: TopicCheck::MockBroker,
             broker: "librdkafka's mock broker in this process".to_owned(),
             means: "not exactly-once, nothing is kept; for that: --real, or --bootstrap HOST:PORT".to_owned(),
@@ -91,11 +96,12 @@ impl Ground {
         let kafka = Kafka::start(stop).map_err(failed)?;
         let layout = TopicLayout { replication: 1, ..TopicLayout::default() };
         let bootstrap = kafka.bootstrap().to_owned();
-        make_topics(&bootstrap, &layout, SOURCE)?;
+        make_topics(&bootstrap, &layout, [SOURCE, REFERENCE])?;
         let ground = Self {
             bootstrap,
             layout,
             input: SOURCE.to_owned(),
+            customers: REFERENCE.to_owned(),
             check: TopicCheck::Full,
             broker: format!("Apache Kafka {}, one node, started for this", kafka.version()),
             means: "exactly-once as in production; gone, with all that is in it, when this ends".to_owned(),
@@ -109,13 +115,14 @@ impl Ground {
         let prefix = format!("jidoka-dev-{}.", number()?);
         let replication = i32::try_from(brokers.clamp(1, COPIES_MAX)).unwrap_or(1);
         let layout = TopicLayout { prefix: prefix.clone(), replication, ..TopicLayout::default() };
-        let input = format!("{prefix}{SOURCE}");
-        make_topics(bootstrap, &layout, &input)?;
+        let (input, customers) = (format!("{prefix}{SOURCE}"), format!("{prefix}{REFERENCE}"));
+        make_topics(bootstrap, &layout, [&input, &customers])?;
         let pattern = prefix.replace('.', "\\.");
         let ground = Self {
             bootstrap: bootstrap.to_owned(),
             layout,
             input,
+            customers,
             check: TopicCheck::Full,
             broker: format!("your Kafka at {bootstrap}, {brokers} broker{}", if brokers == 1 { "" } else { "s" }),
             means: format!("exactly-once as in production; its topics, {prefix}*, stay there"),
@@ -130,7 +137,13 @@ impl Ground {
     /// Where the crew works.
     #[must_use]
     pub fn workplace(&self) -> Workplace {
-        Workplace { cases: of(Topic::Cases, &self.layout), verdicts: Topic::Verdicts.name(&self.layout) }
+        let name = |topic: Topic| topic.name(&self.layout);
+        Workplace {
+            cases: of(Topic::Cases, &self.layout),
+            verdicts: name(Topic::Verdicts),
+            signals: name(Topic::Signals),
+            control: name(Topic::Control),
+        }
     }
 
     /// The command that shows a case from another terminal, as long as the broker is there: its settings, and what follows
@@ -177,15 +190,17 @@ fn number() -> Result<u32, Ended> {
     Ok(100_000 + u32::from_ne_bytes(random) % 900_000)
 }
 
-fn make_topics(bootstrap: &str, layout: &TopicLayout, input: &str) -> Result<(), Ended> {
+fn make_topics(bootstrap: &str, layout: &TopicLayout, [input, customers]: [&str; 2]) -> Result<(), Ended> {
     let client = client(bootstrap);
     let shape = Shape { partitions: INPUT_PARTITIONS, replication: layout.replication };
     create(&client, input, shape, &[]).map_err(|error| refused(&error))?;
+    let compacted = [("cleanup.policy", "compact")];
+    create(&client, customers, Shape { partitions: 1, ..shape }, &compacted).map_err(|error| refused(&error))?;
     let context = TopicsContext {
         client,
         layout: layout.clone(),
         sources: vec![input.to_owned()],
-        references: Vec::new(),
+        references: vec![customers.to_owned()],
         outcomes: Vec::new(),
         bootstrap: bootstrap.to_owned(),
         config_path: "the settings of `jidoka dev`".to_owned(),

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::why::why;
 use crate::case::Kind;
 use crate::cli::terminal::{FAINT, GOOD, STRONG, WARNING, WRONG, paint};
-use crate::cli::text::{cut, width};
-use crate::dev::happening::{Change, DeadLetter, Duplicate, Finding, Happening, Held, Refused};
+use crate::cli::text::{cut, width, wrap};
+use crate::dev::happening::{Change, DeadLetter, Duplicate, Finding, Happening, Held, IncidentStep, Refused};
+use crate::signal::{Incident, IncidentState};
 
 const PLAIN: Style = Style::new();
 /// A line about what happened fits a terminal of so many columns.
@@ -45,6 +46,7 @@ pub fn line(happening: &Happening) -> Option<String> {
         Happening::Decided(_) | Happening::Wrote(_) => None,
         Happening::Changed(change) => change.kind.changes_view().then(|| changed(change)),
         Happening::Refused(refused) => Some(refusal(refused)),
+        Happening::Incident(step) => Some(incident(step)),
         Happening::Held(held) => {
             let Held { at, band, score, .. } = held;
             let before = Named { band, score: Some(*score), event: held.event_id.as_deref() };
@@ -121,6 +123,18 @@ fn refusal(refused: &Refused) -> String {
     format!("{}  {}  {}  {what}", clock(&refused.at), paint(WARNING, "REFUSED    "), paint(STRONG, &refused.error))
 }
 
+/// What happened to an incident, and below it, all of it, the sentence, or who said that it is over, and why.
+fn incident(step: &IncidentStep) -> String {
+    let Incident { kind, policy, id, sentence, .. } = &step.incident;
+    let style = if step.state == IncidentState::Open { WRONG } else { GOOD };
+    let what = cut(&format!("{} of {policy}: {}", kind.as_str(), step.word()), AFTER_KIND.saturating_sub(width(id) + 2));
+    let mut line = format!("{}  {}  {}  {what}", clock(&step.at), paint(style, "INCIDENT   "), paint(STRONG, id));
+    let margin = " ".repeat(COLUMNS - AFTER_KIND);
+    let below = if step.state == IncidentState::Open { sentence.clone() } else { step.by_whom() };
+    line.extend(wrap(&below, AFTER_KIND).into_iter().filter(|rest| !rest.is_empty()).map(|rest| format!("\n{margin}{rest}")));
+    line
+}
+
 /// The same for programs, with every step of a case.
 pub fn document(happening: &Happening) -> Option<Value> {
     match happening {
@@ -130,6 +144,12 @@ pub fn document(happening: &Happening) -> Option<Value> {
             let findings: Vec<_> = held.findings.iter().map(why).collect();
             Some(json!({ "type": "held", "at": held.at, "decision_id": held.decision_id, "event_id": held.event_id,
                 "model": held.model.name, "band": held.band, "score": held.score, "findings": findings }))
+        }
+        Happening::Incident(step) => {
+            let mut document = json!(step.incident);
+            document["type"] = json!(format!("incident-{}", step.word()));
+            (document["at"], document["by"], document["reason"]) = (json!(step.at), json!(step.by), json!(step.reason));
+            Some(document)
         }
         Happening::Duplicate(Duplicate { at, event_id, of }) => {
             Some(json!({ "type": "duplicate", "at": at, "event_id": event_id, "of": of }))
@@ -154,6 +174,7 @@ mod tests {
     use super::*;
     use crate::case::State;
     use crate::dev::happening::Before;
+    use crate::signal::{Direction, IncidentKind};
 
     fn change(kind: Kind, reviewer: Option<&str>, reason: Option<&str>) -> Change {
         Change {
@@ -204,6 +225,52 @@ mod tests {
         };
         let refused = line(&Happening::Refused(refused)).expect("a line");
         assert!(width(&anstream::adapter::strip_str(&refused).to_string()) <= COLUMNS, "{refused}");
+    }
+
+    fn step(state: IncidentState) -> IncidentStep {
+        let incident = Incident {
+            id: "5c0ffee05c0ffee0".to_owned(),
+            kind: IncidentKind::Fairness,
+            policy: "credit-default".to_owned(),
+            about: "favourable-rate".to_owned(),
+            group: [("sex".to_owned(), "Male".to_owned())].into(),
+            direction: Direction::Down,
+            at_event: 755,
+            since_event: 566,
+            statistic: 6.5,
+            threshold: 5.0,
+            sentence: "The share of favourable decisions of sex=Male fell to 46.7 % (21 of 45 decisions since event 566); 85.4 % were to be expected of them.".to_owned(),
+        };
+        let told = (state == IncidentState::Acknowledged).then(|| ["rosa", "rolled back"].map(str::to_owned));
+        let [by, reason] = told.map_or([None, None], |told| told.map(Some));
+        IncidentStep { state, at: "2026-01-05T10:46:41.250Z".to_owned(), by, reason, incident }
+    }
+
+    #[test]
+    fn an_incident_is_told_with_all_of_its_sentence_and_with_who_ended_it() {
+        let plain = |state| {
+            let line = line(&Happening::Incident(step(state))).expect("a line");
+            anstream::adapter::strip_str(&line).to_string()
+        };
+        assert_eq!(
+            plain(IncidentState::Open),
+            "10:46:41  INCIDENT     5c0ffee05c0ffee0  fairness of credit-default: opened
+                       The share of favourable decisions of sex=Male fell to 46.7 % (21 of 45 decisions since event
+                       566); 85.4 % were to be expected of them."
+        );
+        let head = "10:46:41  INCIDENT     5c0ffee05c0ffee0  fairness of credit-default: ";
+        let by = "                       by rosa: rolled back";
+        assert_eq!(plain(IncidentState::Acknowledged), format!("{head}acknowledged\n{by}"));
+        assert_eq!(plain(IncidentState::Closed), format!("{head}closed"));
+        assert!(plain(IncidentState::Open).lines().all(|line| width(line) <= COLUMNS));
+        let document = document(&Happening::Incident(step(IncidentState::Closed))).expect("a document");
+        let members = ["type", "id", "policy", "kind", "at", "by"].map(|name| document[name].as_str());
+        let at = Some("2026-01-05T10:46:41.250Z");
+        assert_eq!(
+            members[..5],
+            [Some("incident-closed"), Some("5c0ffee05c0ffee0"), Some("credit-default"), Some("fairness"), at]
+        );
+        assert_eq!((members[5], document["group"]["sex"].as_str()), (None, Some("Male")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::line::{document, line};
 use crate::cli::run::TopicCheck;
 use crate::cli::terminal::{FAINT, GOOD, Output, STRONG, WARNING, WRONG, is_read, note, paint, thousands};
 use crate::dev::cases::Cases;
-use crate::dev::summary::{Ages, BANDS, CaseCounts, Counts};
+use crate::dev::summary::{Ages, BANDS, CaseCounts, Counts, IncidentCounts};
 use crate::dev::watcher::News;
 
 const PLAIN: Style = Style::new();
@@ -71,7 +71,10 @@ impl Lines {
             heading("events")
         ));
         self.say(format_args!("{rest}of every 50, one is broken, one is sent twice, one comes again with other content,"));
-        self.say(format_args!("{rest}and two are made to hit a rule"));
+        self.say(format_args!(
+            "{rest}two are made to hit a rule, and two have a flaw in their input; of the credit model's, men"
+        ));
+        self.say(format_args!("{rest}fare badly for a while, from the 600th on"));
         self.say(format_args!("{}{}, as in config/policies/", heading("policies"), policies.join(", ")));
         let reviewers = match crew.split_last() {
             Some((lead, others)) => format!("{} and {lead}, simulated, claim and decide what is held", others.join(", ")),
@@ -87,7 +90,7 @@ impl Lines {
         self.say(paint(FAINT, format_args!("joining the group…{patience}")));
     }
 
-    /// Gate and sidecar hold their parts of the input.
+    /// Gate, monitor and sidecar hold their parts of the input.
     pub fn ready(&self) {
         if self.output == Output::Text {
             self.say(format_args!("{}\n", paint(FAINT, "joined. What is released is not shown; times are UTC.")));
@@ -160,6 +163,13 @@ impl Lines {
         row("  rejected", WRONG, cases.rejected, "by a person");
         row("  open", PLAIN, cases.open, &still_open(cases));
         row("duplicates", PLAIN, counts.duplicates, "seen before with the same content, not decided again");
+        let IncidentCounts { opened, open } = counts.incidents;
+        row(
+            "incidents",
+            if open > 0 { WRONG } else { PLAIN },
+            opened,
+            &format!("noticed in all decisions together; {open} open"),
+        );
         row("dead letters", PLAIN, counts.dead_letters, "unreadable; held, and the original kept");
         if let (Some(p50), Some(p99)) = (counts.age_ms.p50, counts.age_ms.p99) {
             self.say(format_args!(

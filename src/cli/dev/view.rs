@@ -178,7 +178,8 @@ impl View {
     pub fn write_picture(&self, file: &Path, played: u64) -> io::Result<()> {
         let mut terminal = Terminal::new(TestBackend::new(PICTURE.0, PICTURE.1)).expect("memory can be drawn to");
         let mut model = self.model();
-        model.played = played;
+        // It is a picture of the run, not of how it ends.
+        (model.played, model.stage) = (played, Stage::Running);
         terminal.draw(|frame| draw::draw(&model, frame)).expect("memory can be drawn to");
         std::fs::write(file, picture::svg(terminal.backend().buffer()))
     }

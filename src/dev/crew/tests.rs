@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::audit::entry_hash;
 use crate::case::{Case, CaseReader, Command, CommandBounds, CommandsMax, State};
-use crate::policy::{FallbackReview, PolicySet};
+use crate::policy::FallbackReview;
 
 const BOUNDS: CommandBounds = CommandBounds { record_bytes: 65_536, text_bytes: 4_096 };
 
@@ -131,9 +131,8 @@ fn a_reviewer_whose_claim_comes_to_nothing_goes_on() {
 /// Somebody of the crew is in every group that the policies of `dev` name, and in those for what no policy covers.
 #[test]
 fn nothing_that_dev_holds_is_left_to_nobody() {
-    let files = crate::dev::POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let policies = PolicySet::read(&files, &FallbackReview::default()).expect("a test reads these files");
     let fallback = FallbackReview::default();
+    let policies = crate::dev::policies::policies(&fallback).expect("a test reads these files");
     let is_ours = |group: &str| PEOPLE.iter().any(|person| person.groups.contains(&group));
     for review in policies.policies().iter().map(|policy| &policy.review) {
         let groups = review.groups.iter().flat_map(|rule| rule.groups.iter()).chain(&review.leads);

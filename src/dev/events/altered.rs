@@ -83,9 +83,18 @@ impl Touch {
 }
 
 /// `json` with another value of `field`, which is there and no object. Everything else stays as it is written.
-fn with(json: &str, field: &str, value: &str) -> String {
+pub(super) fn with(json: &str, field: &str, value: &str) -> String {
     let name = format!(r#""{field}":"#);
     let (before, rest) = json.split_once(&name).unwrap_or((json, ""));
-    let end = [rest.find(",\""), rest.find('}')].into_iter().flatten().min().unwrap_or(rest.len());
-    format!("{before}{name}{value}{}", &rest[end..])
+    format!("{before}{name}{value}{}", &rest[end_of_value(rest)..])
+}
+
+/// The value of `field` in `json`, as it is written, where it is there, not null, and no object.
+pub(super) fn value_of<'j>(json: &'j str, field: &str) -> Option<&'j str> {
+    let (_, rest) = json.split_once(&format!(r#""{field}":"#))?;
+    Some(&rest[..end_of_value(rest)]).filter(|value| *value != "null")
+}
+
+fn end_of_value(rest: &str) -> usize {
+    [rest.find(",\""), rest.find('}')].into_iter().flatten().min().unwrap_or(rest.len())
 }

@@ -1,7 +1,7 @@
 //! The simulated crew of `jidoka dev`: cases are claimed and decided, and shown when somebody asks; without it they stay open.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::Value;
@@ -11,14 +11,14 @@ use super::{count, dev, documents, ended, sum};
 const LINES_MAX: usize = 3_000;
 
 /// `jidoka dev` whose lines are read as they come, and that takes questions.
-struct Session {
+pub(super) struct Session {
     child: Child,
     questions: ChildStdin,
     lines: Box<dyn Iterator<Item = String>>,
 }
 
 impl Session {
-    fn open(arguments: &[&str]) -> Self {
+    pub(super) fn open(arguments: &[&str]) -> Self {
         let mut child = dev(arguments).stdin(Stdio::piped()).spawn().expect("jidoka starts");
         let questions = child.stdin.take().expect("a pipe");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
@@ -30,27 +30,31 @@ impl Session {
     }
 
     /// The next line for which this holds; it comes soon or never.
-    fn next(&mut self, is_it: impl Fn(&str) -> bool) -> String {
+    pub(super) fn next(&mut self, is_it: impl Fn(&str) -> bool) -> String {
         self.lines.by_ref().take(LINES_MAX).find(|line| is_it(line)).expect("it comes")
     }
 
-    fn next_of(&mut self, kind: &str) -> Value {
+    pub(super) fn next_of(&mut self, kind: &str) -> Value {
         let line = self.next(|line| serde_json::from_str::<Value>(line).is_ok_and(|document| document["type"] == kind));
         serde_json::from_str(&line).expect("a JSON document")
     }
 
     /// Interrupts it; the lines that were left.
-    fn end(mut self) -> Vec<String> {
+    pub(super) fn end(mut self) -> Vec<String> {
         crate::kafka::signal("INT", self.child.id());
         let rest = self.lines.collect();
         assert!(self.child.wait().expect("jidoka can be waited for").success());
+        let mut errors = String::new();
+        self.child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+        let errors: Vec<&str> = errors.lines().filter(|line| !line.contains("One question is understood")).collect();
+        assert!(errors.is_empty(), "{errors:?}");
         rest
     }
 }
 
 /// What somebody is shown who runs this in another terminal.
-fn elsewhere(command: &str) -> String {
-    let command = command.replace("jidoka case", &format!("{} case", env!("CARGO_BIN_EXE_jidoka")));
+pub(super) fn elsewhere(command: &str) -> String {
+    let command = command.replace(" jidoka ", &format!(" {} ", env!("CARGO_BIN_EXE_jidoka")));
     let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{command}: {text}{}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,8 @@
 //! Topics of trusted facts under running gates: nothing is released that could not be compared.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+
 use serde_json::{Value, json};
 
 use super::admin::Admin;
@@ -24,10 +27,15 @@ struct Scene {
 impl Scene {
     /// A gate's surroundings, with the topic of trusted facts that `settings` are about; the topic is not there yet.
     fn new(settings: &str) -> Self {
+        Self::with_source(|facts| format!("topic: {facts:?}, {settings}"))
+    }
+
+    fn with_source(source: impl FnOnce(&str) -> String) -> Self {
         let stage = Stage::new(kafka::shared(), 1, "earliest");
         let facts = stage.topic("facts");
         stage.policy("loans.yaml", POLICY);
-        let stage = stage.with(&format!("references: [ {{ name: customers, topic: {facts:?}, {settings} }} ]"));
+        let source = source(&facts);
+        let stage = stage.with(&format!("references: [ {{ name: customers, {source} }} ]"));
         Self { stage, facts }
     }
 
@@ -201,4 +209,56 @@ fn more_than_the_bounds_allow_is_not_believed() {
     let held = scene.decide_until(&mut gate, ("S1", 40), &[], ("error", Some("reference-too-large")));
     assert_eq!(held["outcome"], "HELD");
     await_that(&mut gate, "the log to say it", |gate| gate.log().contains("more than 2 records").then_some(()));
+}
+
+/// A service that knows `S1`, is silent about `slow`, and knows nobody else. Ends with the process.
+fn bureau() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let spawn = |work: Box<dyn FnOnce() + Send>| {
+        std::thread::Builder::new().name("bureau".to_owned()).spawn(work).expect("a thread");
+    };
+    spawn(Box::new(move || {
+        for stream in listener.incoming() {
+            spawn(Box::new(move || answer(&stream.expect("a connection"))));
+        }
+    }));
+    format!("http://{address}/subjects/{{subject_id}}")
+}
+
+fn answer(stream: &TcpStream) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while let Some(request) = lines.next() {
+        // The rest of the question ends with an empty line.
+        lines.find(String::is_empty);
+        let (status, body) = match request.split(' ').nth(1) {
+            Some("/subjects/S1") => (200, "{\"age\":40}"),
+            Some("/subjects/slow") => return std::thread::sleep(PATIENCE),
+            _ => (404, ""),
+        };
+        if write!(&*stream, "HTTP/1.1 {status} -\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_http_source_is_asked_and_its_silence_holds() {
+    if !kafka::required() {
+        return;
+    }
+    let url = bureau();
+    let scene = Scene::with_source(|_| format!("url: {url:?}, deadline: 3s, breaker: {{ failures: 1000 }}"));
+    let mut gate = scene.stage.ready();
+    let late = ("timeout", Some("lookup-timeout"));
+    let hit = scene.decide_until(&mut gate, ("S1", 17), &[late], HIT);
+    let fetched_at = hit["basis"]["reference"]["customers"]["fetched_at"].as_str().expect("a time");
+    assert!(fetched_at.starts_with("20") && fetched_at.ends_with('Z'), "{fetched_at}");
+    scene.decide_until(&mut gate, ("S2", 17), &[late], NO_REFERENCE);
+    let held = scene.decide_until(&mut gate, ("slow", 17), &[], late);
+    assert_eq!(held["outcome"], "HELD");
+    scene.decide_until(&mut gate, ("S1", 40), &[late], AGREES);
+    let counted = |result: &str| gate.metric("jidoka_lookups_total", &format!("result=\"{result}\""));
+    assert!(counted("found") >= 1.0 && counted("cached") >= 1.0 && counted("absent") >= 1.0 && counted("late") >= 1.0);
+    assert_eq!(metric(&gate, "jidoka_lookup_breaker_open"), "0");
 }

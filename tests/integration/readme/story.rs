@@ -64,7 +64,9 @@ impl Story {
         };
         let files: Vec<_> = files().into_iter().map(|(name, text)| (name, story.here(&text))).collect();
         story.folder = written("readme-story", &files);
-        std::os::unix::fs::symlink(repository().join("src"), story.folder.join("src")).expect("a link can be made");
+        for folder in ["src", "tests"] {
+            std::os::unix::fs::symlink(repository().join(folder), story.folder.join(folder)).expect("a link can be made");
+        }
         story
     }
 

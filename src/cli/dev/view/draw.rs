@@ -23,6 +23,8 @@ const PANEL_LEAST: u16 = 9;
 const PANEL_MOST: u16 = 12;
 /// From here on a case takes one line instead of two.
 const WIDE: usize = 160;
+/// Lines of an incident.
+const INCIDENT_LINES: usize = 2;
 /// What stands before a bar.
 const COUNTED: usize = 30;
 
@@ -99,8 +101,22 @@ fn header(model: &Model, columns: usize) -> Vec<Line<'static>> {
         ]),
         Line::styled(format!(" {}", cut(&about.means, columns - 2)), style::FAINT),
     ];
+    lines.extend(incident(model, columns));
     lines.extend(model.notes.last().map(|note| Line::styled(format!(" ! {}", cut(note, columns - 4)), style::WRONG)));
     lines
+}
+
+/// The sentence of the open incident that matters most, in so few lines that the cases stay in sight.
+fn incident(model: &Model, columns: usize) -> Vec<Line<'static>> {
+    let Some((incident, open)) = model.incident() else { return Vec::new() };
+    let others = if open > 1 { format!(" (and {} more)", open - 1) } else { String::new() };
+    let text = format!("▲ incident{others}: {}", incident.sentence);
+    let mut lines = wrap(&text, columns - 2);
+    if lines.len() > INCIDENT_LINES {
+        let rest = lines.split_off(INCIDENT_LINES - 1).join(" ");
+        lines.push(cut(&rest, columns - 2));
+    }
+    lines.into_iter().map(|line| Line::styled(format!(" {line}"), style::WRONG)).collect()
 }
 
 /// A line across with a heading in it.

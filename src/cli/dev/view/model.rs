@@ -11,6 +11,7 @@ use crate::dev::happening::{Change, Happening};
 use crate::dev::summary::{CaseCounts, Summary};
 use crate::dev::trail::{Entry, Follows};
 use crate::dev::watcher::News;
+use crate::signal::{Incident, IncidentKind, IncidentState};
 
 /// Seconds that the small curve shows.
 pub const SECONDS_SHOWN: usize = 60;
@@ -192,6 +193,14 @@ impl Model {
         said.clone_into(&mut self.latest);
     }
 
+    /// The open incident that matters most, and how many there are: one that holds decisions before others, the newest of them.
+    #[must_use]
+    pub fn incident(&self) -> Option<(&Incident, usize)> {
+        let open = self.summary.incidents().open();
+        let holding = open.iter().rev().find(|incident| incident.kind == IncidentKind::Fairness);
+        Some((holding.or(open.last())?, open.len()))
+    }
+
     /// How long it took from append to commit, and to decision, as far as that is known.
     #[must_use]
     pub fn ages(&self) -> String {
@@ -252,6 +261,11 @@ fn latest(happening: &Happening) -> Option<String> {
         Happening::Refused(refused) => {
             let by = refused.reviewer.as_deref().unwrap_or("nobody");
             Some(format!("refused: {} by {by}: {}", refused.action.as_deref().unwrap_or("a command"), refused.error))
+        }
+        Happening::Incident(step) if step.state == IncidentState::Open => Some(format!("incident: {}", step.incident.sentence)),
+        Happening::Incident(step) => {
+            let (word, by, sentence) = (step.word(), step.by_whom(), &step.incident.sentence);
+            Some(format!("incident {} {word} {by}: {sentence}", step.incident.id))
         }
         Happening::Decided(_) | Happening::Held(_) | Happening::Wrote(_) => None,
     }

@@ -11,10 +11,12 @@ use crate::audit::entry_hash;
 use crate::dev::docket::Docket;
 use crate::dev::events::Extra;
 use crate::dev::happening::{
-    Before, Change, DeadLetter, Decided, Duplicate, Finding, Happening, Held, Model as OfModel, Opens, Outcome, Words,
+    Before, Change, DeadLetter, Decided, Duplicate, Finding, Happening, Held, IncidentStep, Model as OfModel, Opens, Outcome,
+    Words,
 };
 use crate::dev::trail::{Entry, Follows, Link};
 use crate::dev::watcher::News;
+use crate::signal::{Direction, Incident, IncidentKind, IncidentState};
 
 const EVENT: &str = r#"{"event_id":"adult-e-000063","model":{"name":"adult-gbdt","version":"1.0.0"},"features":{"age":57,"capital_gain":15024,"hours_per_week":40,"workclass":"Private","occupation":"Craft-repair"},"prediction":">50K","confidence":0.9910,"amount":15024}"#;
 const PREV: &str = "d96e499c8714a90af34715d8bd843e402548630ba7af2e20f9fa33266792c2c8";
@@ -200,6 +202,47 @@ fn the_first_screen_at_every_size() {
     }
 }
 
+fn incident(model: &mut Model, kind: IncidentKind, state: IncidentState, sentence: &str) {
+    let incident = Incident {
+        id: format!("{:016x}", sentence.len()),
+        kind,
+        policy: "credit-default".to_owned(),
+        about: "favourable-rate".to_owned(),
+        group: [("sex".to_owned(), "Male".to_owned())].into(),
+        direction: Direction::Down,
+        at_event: 755,
+        since_event: 566,
+        statistic: 6.5,
+        threshold: 5.0,
+        sentence: sentence.to_owned(),
+    };
+    let by = (state == IncidentState::Acknowledged).then(|| "rosa".to_owned());
+    let (at, reason) = ("2026-01-05T10:47:41.250Z".to_owned(), by.as_ref().map(|_| "rolled back".to_owned()));
+    model.hear(&News::Happened(&Happening::Incident(IncidentStep { state, at, by, reason, incident })));
+}
+
+#[test]
+fn an_open_incident_stands_on_top_until_it_is_over() {
+    let fell = "The share of favourable decisions of sex=Male fell to 46.7 % (21 of 45 decisions since event 566); 85.4 % were to be \
+                expected of them by the approved baseline, which has 85.2 %.";
+    let rose = "The share of events with the prediction = default rose to 34.6 %.";
+    let mut model = model();
+    let before = screen(&model, 120, 40);
+    incident(&mut model, IncidentKind::Fairness, IncidentState::Open, fell);
+    assert_shows("incident-80x24", &screen(&model, 80, 24));
+    incident(&mut model, IncidentKind::Drift, IncidentState::Open, rose);
+    assert_shows("incident-120x40", &screen(&model, 120, 40));
+    for (columns, rows) in [(60, 16), (61, 17), (300, 20)] {
+        screen(&model, columns, rows);
+    }
+    incident(&mut model, IncidentKind::Fairness, IncidentState::Acknowledged, fell);
+    assert!(screen(&model, 120, 40).contains("▲ incident: The share of events with"), "the other one is left");
+    assert!(screen(&model, 120, 40).contains("acknowledged by rosa: rolled back"));
+    incident(&mut model, IncidentKind::Drift, IncidentState::Closed, rose);
+    let but_the_latest = |screen: &str| screen.lines().take(38).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(but_the_latest(&screen(&model, 120, 40)), but_the_latest(&before));
+}
+
 #[test]
 fn nothing_has_happened_yet() {
     let shown = screen(&Model::new(About::default()), 80, 24);
@@ -296,7 +339,7 @@ fn keys_are_wishes() {
     assert_eq!(model.press(KeyEvent::new(KeyCode::Char('b'), KeyModifiers::CONTROL)), None);
 }
 
-/// `cargo run --release -- dev --once 1300 --picture src/dev/screen.svg` makes it anew.
+/// `cargo run --release -- dev --once 1660 --picture src/dev/screen.svg` makes it anew.
 #[test]
 fn the_picture_in_the_readme_shows_this_view() {
     const PICTURE: &str = include_str!("../../../dev/screen.svg");
@@ -305,4 +348,5 @@ fn the_picture_in_the_readme_shows_this_view() {
     for word in ["jidoka dev", "decisions", "held because of", "last held, and why", "low-confidence", "released", "critical"] {
         assert!(words.contains(&word) && PICTURE.contains(&format!(">{word}")), "make the picture anew: {word}");
     }
+    assert!(PICTURE.contains(">▲ incident") && PICTURE.contains("sex=Male"), "make the picture anew, with an incident");
 }

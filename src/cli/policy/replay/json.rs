@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::policy::reasons_json;
 use crate::cli::recorded::Events;
 use crate::policy::PolicySet;
-use crate::replay::{Attribute, Comparison, Difference, Example, Held, Side, TwoSets};
+use crate::replay::{Attribute, Comparison, Difference, Example, Held, Incidents, Side, TwoSets};
 
 /// The whole report.
 pub(super) fn comparison(two: &TwoSets, allowed: Option<f64>, events: &Events) -> Value {
@@ -29,8 +29,14 @@ pub(super) fn comparison(two: &TwoSets, allowed: Option<f64>, events: &Events) -
         "bands": bands(comparison),
         "triggers": triggers(comparison),
         "subgroups": subgroups(comparison),
+        "incidents": { "opened_by_policy": incidents(&comparison.incidents[0]), "opened_by_against": incidents(&comparison.incidents[1]) },
         "examples": comparison.examples_by_difference().map(example).collect::<Vec<_>>(),
     })
+}
+
+/// How many were opened, and the first of them.
+fn incidents(all: &Incidents) -> Value {
+    json!({ "count": all.opened, "first": all.first })
 }
 
 fn policies(set: &PolicySet) -> Value {

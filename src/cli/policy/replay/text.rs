@@ -4,8 +4,9 @@ use super::{Kind, name_of};
 use crate::cli::policy::reason_text;
 use crate::cli::recorded::Events;
 use crate::cli::terminal::{FAINT, GOOD, STRONG, Table, WARNING, WRONG, paint, thousands};
+use crate::cli::text::wrap;
 use crate::policy::{Band, PolicySet};
-use crate::replay::{Attribute, Comparison, Difference, Example, Held, Label, Side, Tally, TwoSets};
+use crate::replay::{Attribute, Comparison, Difference, Example, Held, Incidents, Label, Side, Tally, TwoSets};
 
 /// So wide a text is made that it fits most terminals.
 const COLUMNS: usize = 100;
@@ -46,6 +47,28 @@ pub(super) fn tally(tally: &Tally, set: &PolicySet, described: &str) -> Vec<Stri
     lines.extend(table.lines());
     lines.push(String::new());
     lines.extend(findings(tally));
+    lines.extend(incidents("", &tally.incidents));
+    lines
+}
+
+/// So many incidents are shown; JSON has their entries.
+const INCIDENTS_SHOWN: usize = 10;
+
+/// The incidents that were opened, a sentence each; `beside` says by which side.
+fn incidents(beside: &str, all: &Incidents) -> Vec<String> {
+    if all.opened == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), format!("{}{beside}: {}", paint(WARNING, "incidents opened"), thousands(all.opened))];
+    for incident in all.first.iter().take(INCIDENTS_SHOWN) {
+        let head = format!("{} at event {}", incident.kind.as_str(), thousands(incident.at_event));
+        lines.push(format!("  {}", paint(STRONG, head)));
+        lines.extend(wrap(&incident.sentence, COLUMNS - 4).into_iter().map(|line| format!("    {line}")));
+    }
+    let shown = all.first.len().min(INCIDENTS_SHOWN) as u64;
+    if all.opened > shown {
+        lines.push(format!("  and {} more", thousands(all.opened - shown)));
+    }
     lines
 }
 
@@ -77,6 +100,9 @@ pub(super) fn comparison(two: &TwoSets, allowed: Option<f64>, events: &Events) -
     if comparison.subgroups.attributes().next().is_some() {
         lines.push(String::new());
         lines.extend(subgroups(comparison));
+    }
+    for (side, all) in [" by policy", " by against"].into_iter().zip(&comparison.incidents) {
+        lines.extend(incidents(side, all));
     }
     for difference in Difference::ALL {
         lines.extend(examples(comparison, difference, events.kind()));
