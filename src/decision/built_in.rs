@@ -67,7 +67,9 @@ impl BuiltIn {
             Self::NoPolicy => "No policy matches this source and model.",
             Self::ConflictingDuplicate => "The same event id came before with other content.",
             Self::Stopped => "An operator ordered that everything is held.",
-            Self::ControlUnreadable => "The operators' orders or the monitor's signals could not be read, so nothing is released.",
+            Self::ControlUnreadable => {
+                "The operators' orders or the monitor's signals could not be read, so nothing is released."
+            }
             Self::PolicyMissing => "The policy file that operators activated is not loaded here.",
             Self::Capacity => "Its priority is among the share of decisions that reviewers can look at.",
             Self::Late => "The event was older than the policy allows when it was decided.",
