@@ -9,7 +9,7 @@
 //!
 //! Whoever owns partition 0 of the tallies folds all policies: in the order of one log, so that whatever crashed the same alarm
 //! comes at the same event. In a turn that writes an audit entry the state is written as well, so that no entry is ever
-//! folded again ([`restore`]). A transaction that is aborted leaves the statistics ahead of what is committed: everything is
+//! folded again (`restore`). A transaction that is aborted leaves the statistics ahead of what is committed: everything is
 //! then restored.
 
 mod counts;

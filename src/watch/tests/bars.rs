@@ -314,3 +314,20 @@ fn false_alarms_are_rarer_than_one_in_100_000_events() {
         check(&format!("{levels:?} at {base}"), &attributes, &population, 5, 200_000);
     }
 }
+
+/// What an event costs is printed, and not asserted: `cargo test --release --lib what_an_event_costs -- --nocapture`.
+#[test]
+fn what_an_event_costs() {
+    const EVENTS: u64 = 100_000;
+    for set in DataSet::both() {
+        let population = set.population();
+        let (mut watch, mut changes) = (Watch::new(set.terms()), Vec::new());
+        let began = std::time::Instant::now();
+        for (number, event) in (1..=EVENTS).zip(population.iter().cycle()) {
+            watch.fold(&tally(number, &event.levels, event.favourable), &mut changes);
+        }
+        let (took, groups) = (began.elapsed(), watch.summary().len());
+        println!("{}: {groups} groups, {:.0} ns an event", set.name, took.as_secs_f64() * 1e9 / EVENTS as f64);
+        assert_eq!(watch.events(), EVENTS);
+    }
+}

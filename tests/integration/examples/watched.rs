@@ -131,7 +131,9 @@ fn tallies_are_the_examples() {
         ..released
     };
     let mut writer = TallyWriter::default();
-    [released, held].iter().for_each(|event| writer.add(event));
+    for event in [released, held] {
+        writer.add(&event);
+    }
     let of =
         TallyOf { policy: "adult-income", policy_hash: Hash([0xab; 32]), source: "inference", partition: 3, first_offset: 41 };
     assert_is("tally.decisions.json", &written(|out| writer.write(of, out)));

@@ -83,7 +83,9 @@ impl Ward {
     /// A record of tallies as a gate writes it.
     pub fn tally(&self, events: &[EventTally<'_>]) -> Vec<u8> {
         let (mut writer, mut value) = (TallyWriter::default(), Vec::new());
-        events.iter().for_each(|event| writer.add(event));
+        for event in events {
+            writer.add(event);
+        }
         let of = TallyOf { policy: "loans", policy_hash: self.policy.hash, source: "inference", partition: 0, first_offset: 0 };
         writer.write(of, &mut value);
         value
@@ -95,7 +97,7 @@ impl Ward {
         let baseline = self.terms().baseline;
         let values: Vec<Vec<u8>> = (0..records)
             .map(|record| {
-                let drawn: Vec<([u8; 2], Vec<u8>, bool, bool)> = (0..EVENTS)
+                let tallied: Vec<([u8; 2], Vec<u8>, bool, bool)> = (0..EVENTS)
                     .map(|_| {
                         let levels = [u8::from(draws.unit() < 0.5), u8::from(draws.unit() < 0.5)];
                         let favourable = draws.unit() < rates[usize::from(levels[0])];
@@ -104,7 +106,7 @@ impl Ward {
                     })
                     .collect();
                 let events: Vec<EventTally<'_>> = (0_u64..)
-                    .zip(&drawn)
+                    .zip(&tallied)
                     .map(|(at, (levels, bins, favourable, held))| EventTally {
                         event: EventHash::of(&event_id(first + record * EVENTS + at)),
                         vector: 0,
