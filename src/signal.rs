@@ -211,9 +211,12 @@ impl SignalsView {
             }
             Some(("incident", id)) => match IncidentId::parse(id) {
                 Some(id) => read(value).map(|record| self.take_incident(id, record)),
+                None if value.is_none() => Ok(()),
                 None => Err("what follows `incident/` is not 16 hex digits".to_owned()),
             },
             Some(("state", _)) => Ok(()),
+            // Taken back: it is as if it had never been there.
+            _ if value.is_none() => Ok(()),
             _ => Err("unknown kind of key".to_owned()),
         };
         taken.map_err(|why| {
@@ -347,8 +350,8 @@ mod tests {
         for key in ["incident/aaaaaaaaaaaaaaaa", "incident/a", "threshold/loans", "nonsense"] {
             assert!(view.apply(key, Some(b"{")).is_err());
             assert!(!view.is_readable(), "{key}");
-            let _ = view.apply(key, None);
+            assert!(view.apply(key, None).is_ok());
         }
-        assert!(!view.is_readable(), "an unknown kind stays");
+        assert!(view.is_readable(), "all were taken back");
     }
 }

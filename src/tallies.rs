@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 8 | the event: the first bytes of the hash by which duplicates are noticed, that of (row, event id) |
 //! | 4 | the features: a hash by which identical ones are noticed; 0 where the policy has no profile of them |
-//! | 1 | flags: 1 held by the capacity, 2 held whatever the capacity, 4 unlike the training data, 8 adverse, 16 favourable |
+//! | 1 | flags: 1 held by the capacity, 2 says nothing about the capacity, 4 unlike the training data, 8 adverse, 16 favourable |
 //! | 4 | anomaly score S, a little-endian float; NaN for none |
 //! | 4 | priority P, 0–1, likewise |
 //! | a | a protected level's code for each attribute of the profile's baseline |
@@ -66,7 +66,8 @@ pub struct EventTally<'a> {
     pub vector: u32,
     /// It was held because it is among the riskiest share.
     pub held: bool,
-    /// It was held whatever the capacity: a mandatory hit, a sample, a built-in finding, an error or timeout.
+    /// It says nothing about the capacity: it was held whatever that is (a mandatory hit, a sample, a built-in finding, an error or
+    /// timeout), or no threshold was asked.
     pub mandatory: bool,
     /// The anomaly trigger was a hit.
     pub flagged: bool,

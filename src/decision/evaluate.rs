@@ -214,10 +214,10 @@ impl Run<'_> {
         }
         self.decision.priority.parts.extend(most_unsure);
         let holds = self.within_capacity();
-        self.decision.mandatory = self.must == Holds::Yes;
         if sampled {
             self.draw(holds == Holds::No, meter);
         }
+        self.decision.mandatory = self.must == Holds::Yes;
         if self.must == Holds::Yes { Holds::Yes } else { holds }
     }
 
@@ -254,8 +254,11 @@ impl Run<'_> {
         let mut part = None;
         let noted = self.judge_metered(place, measurement, meter(), &mut part);
         self.decision.priority.parts.extend(part);
-        self.decision.anomaly = Some(found);
         let Some(noted) = noted else { return };
+        // A look that came too late is none: the monitor must not take its score for an ordinary one.
+        if matches!(self.decision.results[noted].result, ResultKind::Hit | ResultKind::Miss) {
+            self.decision.anomaly = Some(found);
+        }
         if self.decision.results[noted].result == ResultKind::Hit || self.decision.detailed {
             let value_of = |unusual: &Unusual| trained.feature(event, unusual.feature);
             let told = self.decision.told.tell(|sentence, details| unusual::tell(&found, profile, value_of, sentence, details));

@@ -152,12 +152,14 @@ impl Codes {
         self.bins.clear();
         trained.code_levels(event, &mut self.levels);
         trained.code_measures(event, &mut self.bins);
+        // Where no threshold was asked, as while operators ordered rules only, what was held says nothing about it.
+        let by_rank = rank.threshold.is_some() && !decision.mandatory;
         let is_anomaly = |kind: &TriggerKind| matches!(kind, TriggerKind::Anomaly(_));
         Some(EventTally {
             event: decision.event?,
             vector: decision.anomaly.map_or(0, |anomaly| anomaly.vector),
-            held: decision.outcome == Outcome::Held && !decision.mandatory,
-            mandatory: decision.mandatory,
+            held: decision.outcome == Outcome::Held && by_rank,
+            mandatory: !by_rank,
             flagged: decision.results.iter().any(|result| result.is_hit_of(policy, is_anomaly)),
             favourable: decision.favourable,
             score: decision.anomaly.map(|anomaly| anomaly.score),

@@ -92,11 +92,14 @@ impl Table {
             Change::Record(record) => Entry::Record(Arc::new(record)),
             Change::Undecodable(subject) => Entry::Undecodable(subject.into()),
         };
-        let cost = entry.cost();
-        self.remove(entry.subject());
-        if self.entries.len() >= bounds.records || self.bytes + cost > bounds.bytes {
+        let (cost, subject) = (entry.cost(), entry.subject());
+        let before = self.entries.find(hash(subject), |known| known.subject() == subject).map(Entry::cost);
+        let (others, bytes) =
+            (self.entries.len() - usize::from(before.is_some()), self.bytes.saturating_sub(before.unwrap_or(0)));
+        if others >= bounds.records || bytes + cost > bounds.bytes {
             return Err(Full(bounds));
         }
+        self.remove(entry.subject());
         self.bytes += cost;
         self.undecodable += usize::from(matches!(entry, Entry::Undecodable(_)));
         self.entries.insert_unique(hash(entry.subject()), entry, |entry| hash(entry.subject()));

@@ -110,6 +110,8 @@ impl ControlFollower {
         let mut control = Tail::open(settings, &topics.control)?;
         let mut signals = topics.signals.as_deref().map(|topic| Tail::open(settings, topic)).transpose()?;
         let mut view = Broadcast::default();
+        // What was known before stays, and ages, until everything was read: half of the orders are other orders.
+        let (mut is_whole, mut is_told) = (false, false);
         while !stopping() {
             let mut asked_at = control.ask();
             let mut changed = control.read(|record| fold(&mut view.control, record))?;
@@ -119,8 +121,11 @@ impl ControlFollower {
                 changed |= signals.read(|record| fold_signal(&mut view.signals, record))?;
                 at_end &= signals.is_at_end();
             }
-            if changed {
+            is_whole |= at_end;
+            is_told &= !changed;
+            if is_whole && !is_told {
                 self.view.store(Arc::new(view.clone()));
+                is_told = true;
             }
             if let Some(asked_at) = asked_at.filter(|_| at_end) {
                 self.sure_as_of(asked_at);

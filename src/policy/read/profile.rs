@@ -22,6 +22,14 @@ pub(super) enum Profiled<'p> {
 }
 
 impl Profiled<'_> {
+    /// The smallest p-value of an event that lies within the profile's calibration; none where that is not known yet.
+    pub fn smallest_p(self) -> Option<f64> {
+        match self {
+            Self::No | Self::Unknown => None,
+            Self::Yes(profile) => Some(1.0 / (profile.calibration().scores().len() as f64 + 1.0)),
+        }
+    }
+
     /// The places of the attributes called `names` in the profile's baseline.
     pub fn attributes(self, names: &[String]) -> Result<Vec<usize>, String> {
         match self {

@@ -130,6 +130,11 @@ fn anomaly(field: &Field<'_>, profiled: Profiled<'_>) -> Option<Anomaly> {
         let recalibrate = map.key("recalibrate").yes_or_no().unwrap_or(false);
         match alpha.number(0.0..=1.0)? {
             0.0 => alpha.refused("must be more than 0: the share of ordinary inputs that people look at"),
+            share if profiled.smallest_p().is_some_and(|least| share < least) => alpha.refused(format!(
+                "is smaller than any p-value that the profile's calibration can tell from others, {:.6}: take that or more, or build \
+                 the profile with more calibration events",
+                profiled.smallest_p().unwrap_or(share)
+            )),
             alpha => Some(Anomaly { alpha, recalibrate }),
         }
     };

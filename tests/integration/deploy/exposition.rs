@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jidoka::policy::Band;
-use jidoka::telemetry::metrics::{ALL, CAPACITY_THRESHOLD, Described, LOOKUP_BREAKER_OPEN, LOOKUPS, REBUILDS, SELECTION_RATIO};
+use jidoka::telemetry::metrics::{ALL, BREAKER_OPEN, CAPACITY_THRESHOLD, Described, LOOKUPS, REBUILDS, SELECTION_RATIO};
 use serde_json::Value;
 
 use super::queries::metric_of;
@@ -16,7 +16,7 @@ use super::{alerts, dashboard, text};
 
 /// The policies of `jidoka dev` have no capacity, subgroups are shown once there are enough decisions about them, and no source of
 /// trusted facts is behind HTTP.
-const NOT_IN_DEV: [&Described; 4] = [&CAPACITY_THRESHOLD, &SELECTION_RATIO, &LOOKUPS, &LOOKUP_BREAKER_OPEN];
+const NOT_IN_DEV: [&Described; 4] = [&CAPACITY_THRESHOLD, &SELECTION_RATIO, &LOOKUPS, &BREAKER_OPEN];
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `jidoka dev` while it decides.

@@ -186,6 +186,7 @@ fn mandatory_hits_failures_and_samples_hold_whatever_the_capacity() {
         Trained::new(&format!("{LOW}  - {{ id: drawn, sample: {{ rate: 1 }} }}\nreview: {{ capacity: {{ rate: 0.1 }} }}\n"));
     let decision = sampled.decide("e", &sure(0.9));
     assert_eq!((decision.outcome, decision.results.len()), (Outcome::Held, 2), "drawn of what would be released");
+    assert!(decision.mandatory, "the riskiest are told without it");
     assert!((decision.rank.expect("ranked").priority - 0.1).abs() < 1e-6, "ranked before the sample adds to it");
 }
 
