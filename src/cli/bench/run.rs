@@ -234,7 +234,7 @@ impl<'a> Bench<'a> {
     /// Events a second, and microseconds of processor an event.
     fn throughput(&self, side: Side, round: &str) -> Result<(f64, f64), String> {
         let counts = Arc::new(Counts::new(self.args.events));
-        self.side(side, &self.events(&self.input), &format!("t{round}"), &counts, wait_until_done)?;
+        self.side(side, &self.events(&self.input), &format!("t{round}-{side:?}"), &counts, wait_until_done)?;
         counts.speed().ok_or_else(|| "the run ended before a tenth of the records".to_owned())
     }
 
