@@ -47,17 +47,17 @@ fn jidoka_takes_what_its_services_tell_it() {
     let services = compose["services"].as_object().expect("services by name");
     let ours = services.iter().filter(|(_, service)| service["image"] == "jidoka");
     let started: Vec<(&String, Child)> = ours.map(|(name, service)| (name, start(name, service))).collect();
-    assert_eq!(started.len(), 4, "the topics, the gate, the sidecar and the player");
+    assert_eq!(started.len(), 5, "the topics, the gate, the monitor, the sidecar and the player");
     for (name, mut child) in started {
         let said = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
-        // A gate and a sidecar wait for their brokers, the others end without them. A mistake in what they are told ends them earlier.
+        // Gate, monitor and sidecar wait for their brokers, the others end without them. A mistake in what they are told ends them earlier.
         let end = said.inspect(|line| eprintln!("{name}: {line}")).find(|line| line.contains("waiting for a broker"));
         if end.is_some() {
             child.kill().expect("it was running");
         }
         let status = child.wait().expect("it was started");
         assert!(end.is_some() || status.code() == Some(1), "{name} ended with {status}");
-        assert_eq!(end.is_some(), ["gate", "sidecar"].contains(&name.as_str()));
+        assert_eq!(end.is_some(), ["gate", "monitor", "sidecar"].contains(&name.as_str()));
     }
 }
 
