@@ -15,9 +15,13 @@
 mod counts;
 mod desk;
 mod emit;
+mod orders;
 mod restore;
 mod state;
 mod truth;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +36,7 @@ use crate::monitor::desk::Desk;
 use crate::monitor::emit::Emitter;
 use crate::monitor::state::StateRecord;
 use crate::monitor::truth::Judge;
+use crate::policy::Policy;
 use crate::sidecar::Clock;
 use crate::stream::control::ControlFollower;
 use crate::stream::fault::Fault;
@@ -41,13 +46,10 @@ use crate::stream::record::{Incoming, Outbox};
 use crate::tallies::{Outcome, Tally, TallyRecord};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
-use crate::watch::{Change, Joined, NewBaseline, Watch, WatchTerms, Why};
+use crate::watch::{Change, Joined, WatchTerms};
 
 /// What the group's offsets are committed for.
 const NOTE: &str = "tallies";
-
-/// Events after which an acknowledgement that had too few of them is tried again.
-const RETRY_AFTER: u64 = 50;
 
 /// Names of the topics.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -175,7 +177,7 @@ impl Monitor {
     /// Whether there is a desk for the policy that a tally was made under; one is made if that is loaded.
     fn has_desk(&mut self, tally: &Tally) -> bool {
         match self.desks.get(&tally.policy) {
-            Some(desk) => desk.watch.terms().policy_hash == tally.policy_hash,
+            Some(desk) => !desk.is_asleep && desk.watch.terms().policy_hash == tally.policy_hash,
             None => self
                 .terms(&tally.policy)
                 .filter(|terms| terms.policy_hash == tally.policy_hash)
@@ -192,6 +194,7 @@ impl Monitor {
         };
         match desk {
             Ok(mut desk) => {
+                desk.begin_remembering();
                 desk.must_write = true;
                 self.dormant.remove(&policy);
                 self.desks.insert(policy, desk);
@@ -281,82 +284,44 @@ impl Monitor {
         }
     }
 
-    /// Whether a policy whose statistics there are is loaded otherwise now.
+    /// Whether a policy whose statistics there are is loaded otherwise now, or no more, or again.
     fn has_changed(&self, policy: &str, desk: &Desk) -> bool {
-        let loaded = self.rules.set.policies().iter().find(|known| known.name == policy);
-        loaded.is_some_and(|loaded| loaded.hash != desk.watch.terms().policy_hash)
+        match self.watched(policy) {
+            Some(loaded) => desk.is_asleep || loaded.hash != desk.watch.terms().policy_hash,
+            None => !desk.is_asleep,
+        }
     }
 
-    /// The statistics of policies that changed begin anew.
+    /// A policy that is loaded and has what its events are held against.
+    fn watched(&self, policy: &str) -> Option<&Policy> {
+        let is_it =
+            |known: &&Policy| known.name == policy && known.trained.as_ref().is_some_and(|it| it.profile().baseline().is_some());
+        self.rules.set.policies().iter().find(is_it)
+    }
+
+    /// The statistics of policies that changed begin anew. Those of a policy that is not loaded any more, or without a profile, rest: its
+    /// chain goes on where it ended once it is loaded again, and its open incidents can be acknowledged meanwhile.
     fn renew(&mut self) {
         let changed: Vec<String> =
             self.desks.iter().filter(|(policy, desk)| self.has_changed(policy, desk)).map(|(policy, _)| policy.clone()).collect();
         for policy in changed {
-            let (terms, desk) = (self.terms(&policy), self.desks.remove(&policy));
-            let (Some(terms), Some(mut desk)) = (terms, desk) else { continue };
-            tracing::info!(policy, hash = %terms.policy_hash, "the policy changed: its statistics begin anew, open incidents stay");
-            let placeholder = Watch::new(terms.clone());
-            desk.watch = std::mem::replace(&mut desk.watch, placeholder).renewed(terms);
-            desk.must_write = true;
-            self.desks.insert(policy, desk);
-        }
-    }
-
-    /// Applies the operators' acknowledgements.
-    fn acknowledge(&mut self, outbox: &mut dyn Outbox) -> Result<(), Fault> {
-        for (id, order) in std::mem::take(&mut self.orders) {
-            let Some(desk) = self.desks.values_mut().find(|desk| desk.open.contains_key(&id)) else { continue };
-            let baseline = match order.baseline {
-                AcknowledgedBaseline::Keep => NewBaseline::Keep,
-                AcknowledgedBaseline::Recent => NewBaseline::Recent,
-            };
-            match desk.watch.acknowledge(&id, baseline) {
-                Ok(incident) => {
-                    tracing::info!(incident = id, by = order.by, "acknowledged");
-                    let change =
-                        IncidentChange::Acknowledged { by: &order.by, reason: &order.reason, baseline: order.baseline.as_str() };
-                    self.emitter.incident(desk, &incident, (change, self.settings.clock.now()), outbox)?;
+            let terms = self.terms(&policy);
+            let Some(desk) = self.desks.get_mut(&policy) else { continue };
+            match terms {
+                Some(terms) if terms.policy_hash == desk.watch.terms().policy_hash => {
+                    tracing::info!(policy, "the policy is loaded again: its statistics go on");
+                    desk.wake();
                 }
-                Err(why) => {
-                    if self.told.insert((id.clone(), order.baseline), desk.watch.events()).is_none() {
-                        tracing::error!(incident = id, by = order.by, why = said(why), "the acknowledgement has no effect yet");
-                    }
+                Some(terms) => {
+                    tracing::info!(policy, hash = %terms.policy_hash, "the policy changed: its statistics begin anew, open incidents stay");
+                    desk.renew(terms);
+                }
+                None => {
+                    tracing::warn!(policy, "the policy is not loaded any more, or without a profile: its statistics rest");
+                    desk.sleep();
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Acknowledgements that may take effect; of those that cannot it is said once.
-    fn look_for_orders(&mut self) {
-        if !self.owns_tallies() {
-            return;
-        }
-        let broadcast = self.control.orders();
-        for (id, order) in broadcast.control.acknowledged() {
-            let told = (id.clone(), order.baseline);
-            let Some(desk) = self.desks.values().find(|desk| desk.open.contains_key(id)) else {
-                let is_over = self.desks.values().any(|desk| desk.knows_over(id));
-                if !is_over && self.told.insert(told, 0).is_none() {
-                    tracing::warn!(incident = id, by = order.by, "acknowledges an incident that is not open here");
-                }
-                continue;
-            };
-            // Said already that it cannot be: it is tried again when there are more events.
-            if self.told.get(&told).is_none_or(|at| desk.watch.events() >= at + RETRY_AFTER) {
-                self.orders.push((id.clone(), order.clone()));
-            }
-        }
-    }
-}
-
-fn said(why: Why) -> String {
-    match why {
-        Why::Unknown => "no such incident is open".to_owned(),
-        Why::TooFew(events) => {
-            format!("there are only {events} events since for a new baseline, and 200 are needed; it waits for more")
-        }
-        Why::NoBaseline => "it is about nothing that has a baseline; acknowledge it with `--baseline keep`".to_owned(),
     }
 }
 

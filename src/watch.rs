@@ -363,6 +363,11 @@ impl Watch {
         let _ = self.memory.label(outcome.event);
     }
 
+    /// Forgets the events that a late label could be joined to.
+    pub fn forget(&mut self) {
+        self.memory = Memory::new(self.terms.window.max(2_000), self.attributes.len(), self.events);
+    }
+
     /// At the end of a record of tallies, which is where a new capacity threshold holds from.
     pub fn end_of_record(&mut self, out: &mut Vec<Change>) {
         if self.capacity.as_mut().is_some_and(Capacity::end_of_record)

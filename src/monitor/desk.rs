@@ -27,6 +27,8 @@ pub(super) struct Desk {
     pub written_at: Option<u64>,
     /// The state must be written with this transaction.
     pub must_write: bool,
+    /// Its policy is not loaded, or without a profile: its tallies are passed over.
+    pub is_asleep: bool,
 }
 
 impl Desk {
@@ -42,6 +44,7 @@ impl Desk {
             recall: VecDeque::new(),
             written_at: None,
             must_write: true,
+            is_asleep: false,
         }
     }
 
@@ -62,7 +65,34 @@ impl Desk {
             over: state.over.iter().cloned().collect(),
             recall: VecDeque::new(),
             must_write: false,
+            is_asleep: false,
         })
+    }
+
+    /// The same policy with other terms: statistics begin anew, and nothing is remembered of events under the old ones.
+    pub fn renew(&mut self, terms: WatchTerms) {
+        let placeholder = Watch::new(terms.clone());
+        self.watch = std::mem::replace(&mut self.watch, placeholder).renewed(terms);
+        self.recall.clear();
+        (self.is_asleep, self.must_write) = (false, true);
+    }
+
+    /// Nothing that came before can have a late label.
+    pub fn begin_remembering(&mut self) {
+        self.watch.forget();
+        self.recall.clear();
+    }
+
+    /// Its policy is not loaded any more. What it remembers for late labels is given up: whether it is taken up again by this
+    /// monitor or by another that only has its state, the same comes of it.
+    pub fn sleep(&mut self) {
+        self.begin_remembering();
+        (self.is_asleep, self.must_write) = (true, true);
+    }
+
+    /// Its policy is loaded again, as it was.
+    pub fn wake(&mut self) {
+        (self.is_asleep, self.must_write) = (false, true);
     }
 
     /// Folds the events of a record at this offset; `changes` are what comes of it. Whether it was made for this baseline.

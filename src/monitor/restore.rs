@@ -13,7 +13,7 @@ use crate::monitor::{MonitorSettings, NOTE};
 use crate::stream::fault::Fault;
 use crate::stream::log_reader::{Extent, LogReader};
 use crate::stream::processor::InputPartition;
-use crate::tallies::{Outcome, TallyRecord};
+use crate::tallies::{Outcome, Tally, TallyRecord};
 use crate::watch::WatchTerms;
 
 /// What was restored.
@@ -40,53 +40,9 @@ pub(super) fn take(
     let committed = log.group_offset(input, NOTE)?;
     let states = states(settings, log)?;
     let extent = log.extent(input)?;
-    let written = states.values().map(|state| state.next).max();
-    let next = committed.max(written).unwrap_or(extent.low);
-    if extent.high < next {
-        let sentence = format!(
-            "re-created: {input} ends at offset {}, but its tallies are folded below {next}. The topic was re-created. Restore the \
-             old one; or begin anew with another topics.prefix.",
-            extent.high
-        );
-        return Err(Fault::stop("re-created", sentence));
-    }
-    let mut restored = Restored { desks: BTreeMap::new(), dormant: BTreeMap::new(), next, lost: 0 };
-    let mut stands = BTreeMap::new();
-    for (policy, state) in states {
-        let terms = rules
-            .set
-            .policies()
-            .iter()
-            .find(|known| known.name == policy)
-            .and_then(|known| WatchTerms::of(known, settings.window));
-        let Some(terms) = terms else {
-            restored.dormant.insert(policy, state);
-            continue;
-        };
-        let desk = Desk::restore(terms, &state).map_err(|why| {
-            let sentence = format!(
-                "The record state/{policy} in {} cannot be taken up: {why}. Only monitors may write there. Find out who did, and \
-                 write under that key its last good record, which `jidoka audit export` shows of earlier copies of the topic; or a \
-                 tombstone, after which the statistics of that policy begin anew.",
-                settings.topics.signals
-            );
-            Fault::stop("state-unreadable", sentence)
-        })?;
-        stands.insert(policy.clone(), Stand { next: state.next, recall_from: state.recall.0, after: state.recall.1 });
-        restored.desks.insert(policy, desk);
-    }
-    if extent.low > next {
-        restored.lost = u64::try_from(extent.low - next).unwrap_or(0);
-        tracing::error!(%input, from = next, to = extent.low, "tallies were deleted before they were read; the statistics go on without them");
-        restored.next = extent.low;
-    }
-    let from = stands.values().map(|stand| stand.recall_from.min(stand.next)).min().unwrap_or(next).max(extent.low);
-    let mut again = Again { desks: &mut restored.desks, stands, judge: Judge::new(rules), rules };
-    log.read(input, Extent { low: from, high: next }, |record| {
-        if let Ok(read) = TallyRecord::read(record.value.unwrap_or_default()) {
-            again.take(&read, record.offset);
-        }
-    })?;
+    let mut again = Again::of((settings, rules), input, Found { committed, states, extent })?;
+    log.read(input, again.range, |record| again.take(record.offset, record.value.unwrap_or_default()))?;
+    let restored = again.done();
     tracing::info!(%input, next = restored.next, policies = restored.desks.len(), "statistics restored");
     Ok(restored)
 }
@@ -129,36 +85,105 @@ struct Stand {
     after: u64,
 }
 
+/// What the logs say.
+pub(super) struct Found {
+    /// What the group has committed.
+    pub committed: Option<i64>,
+    /// The newest state of each policy.
+    pub states: BTreeMap<String, StateRecord>,
+    /// Of the tallies.
+    pub extent: Extent,
+}
+
 /// Tallies that are folded again.
-struct Again<'r> {
-    desks: &'r mut BTreeMap<String, Desk>,
+pub(super) struct Again<'r> {
+    /// These must be read.
+    pub range: Extent,
+    restored: Restored,
     stands: BTreeMap<String, Stand>,
     judge: Judge,
     rules: &'r Rules,
 }
 
-impl Again<'_> {
-    fn take(&mut self, record: &TallyRecord, offset: i64) {
-        match record {
-            TallyRecord::Decisions(tally) => {
-                let (Some(desk), Some(stand)) = (self.desks.get_mut(&tally.policy), self.stands.get_mut(&tally.policy)) else {
-                    return;
-                };
-                if tally.policy_hash != desk.watch.terms().policy_hash {
-                    return;
-                }
-                if offset >= stand.next {
-                    desk.fold(tally, offset, &mut Vec::new());
-                } else if offset >= stand.recall_from {
-                    stand.after = desk.remember(tally, offset, stand.after);
-                }
-            }
-            TallyRecord::Outcome(outcome) => self.label(outcome, offset),
+impl<'r> Again<'r> {
+    /// Takes up the states, and finds what must be read.
+    pub fn of((settings, rules): (&MonitorSettings, &'r Rules), input: &InputPartition, found: Found) -> Result<Self, Fault> {
+        let extent = found.extent;
+        let written = found.states.values().map(|state| state.next).max();
+        let next = found.committed.max(written).unwrap_or(extent.low);
+        if extent.high < next {
+            let sentence = format!(
+                "re-created: {input} ends at offset {}, but its tallies are folded below {next}. The topic was re-created. Restore the \
+                 old one; or begin anew with another topics.prefix.",
+                extent.high
+            );
+            return Err(Fault::stop("re-created", sentence));
+        }
+        let restored = Restored { desks: BTreeMap::new(), dormant: BTreeMap::new(), next, lost: 0 };
+        let mut again = Self { range: extent, restored, stands: BTreeMap::new(), judge: Judge::new(rules), rules };
+        for (policy, state) in found.states {
+            again.take_up(settings, policy, state)?;
+        }
+        if extent.low > next {
+            again.restored.lost = u64::try_from(extent.low - next).unwrap_or(0);
+            tracing::error!(%input, from = next, to = extent.low, "tallies were deleted before they were read; the statistics go on without them");
+            again.restored.next = extent.low;
+        }
+        let from = again.stands.values().map(|stand| stand.recall_from.min(stand.next)).min().unwrap_or(next).max(extent.low);
+        again.range = Extent { low: from, high: next };
+        Ok(again)
+    }
+
+    fn take_up(&mut self, settings: &MonitorSettings, policy: String, state: StateRecord) -> Result<(), Fault> {
+        let known = self.rules.set.policies().iter().find(|known| known.name == policy);
+        let Some(terms) = known.and_then(|known| WatchTerms::of(known, settings.window)) else {
+            self.restored.dormant.insert(policy, state);
+            return Ok(());
+        };
+        let desk = Desk::restore(terms, &state).map_err(|why| {
+            let sentence = format!(
+                "The record state/{policy} in {} cannot be taken up: {why}. Only monitors may write there. Find out who did, and \
+                 write under that key its last good record, which `jidoka audit export` shows of earlier copies of the topic; or a \
+                 tombstone, after which the statistics of that policy begin anew.",
+                settings.topics.signals
+            );
+            Fault::stop("state-unreadable", sentence)
+        })?;
+        self.stands.insert(policy.clone(), Stand { next: state.next, recall_from: state.recall.0, after: state.recall.1 });
+        self.restored.desks.insert(policy, desk);
+        Ok(())
+    }
+
+    /// What is restored, once all was read.
+    pub fn done(self) -> Restored {
+        self.restored
+    }
+
+    /// Takes a record of the tallies.
+    pub fn take(&mut self, offset: i64, value: &[u8]) {
+        match TallyRecord::read(value) {
+            Ok(TallyRecord::Decisions(tally)) => self.decisions(&tally, offset),
+            Ok(TallyRecord::Outcome(outcome)) => self.label(&outcome, offset),
+            Err(_) => {}
+        }
+    }
+
+    fn decisions(&mut self, tally: &Tally, offset: i64) {
+        let (Some(desk), Some(stand)) = (self.restored.desks.get_mut(&tally.policy), self.stands.get_mut(&tally.policy)) else {
+            return;
+        };
+        if tally.policy_hash != desk.watch.terms().policy_hash {
+            return;
+        }
+        if offset >= stand.next {
+            desk.fold(tally, offset, &mut Vec::new());
+        } else if offset >= stand.recall_from {
+            stand.after = desk.remember(tally, offset, stand.after);
         }
     }
 
     fn label(&mut self, outcome: &Outcome, offset: i64) {
-        for (policy, desk) in &mut *self.desks {
+        for (policy, desk) in &mut self.restored.desks {
             if !desk.watch.awaits(outcome.event) {
                 continue;
             }
