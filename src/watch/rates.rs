@@ -320,6 +320,8 @@ impl Rates {
         self.settle();
         if recent && let Some(Moved { shift, events, hits, .. }) = self.moved(&open.group, open.opened) {
             self.cells.approve(Approved { group: open.group, shift, events, hits });
+            // What the others have kept to is still theirs, as after a restart.
+            (0..self.kept.len()).for_each(|place| self.cells.keep(place, self.kept[place]));
         }
         self.restart(group, event);
         Ok(())
