@@ -224,25 +224,23 @@ impl Monitor {
 
     /// Joins a late label to its event.
     fn label(&mut self, outcome: &Outcome, at: Timestamp, outbox: &mut dyn Outbox) -> Result<(), Fault> {
-        let found = self.desks.iter().find(|(_, desk)| desk.watch.awaits(outcome.event)).map(|(policy, _)| policy.clone());
-        let Some(policy) = found else {
-            self.counts.label(Labelled::Unknown);
-            return Ok(());
-        };
-        let Some(favourable) = self.judge.is_favourable(&outcome.truth, &policy, &self.rules) else {
-            self.counts.label(Labelled::Undecided);
-            return Ok(());
-        };
-        let mut changes = std::mem::take(&mut self.changes);
-        let joined = self.desks.get_mut(&policy).map(|desk| desk.watch.outcome(outcome, favourable, &mut changes));
-        self.counts.label(match joined {
-            Some(Joined::Joined) => Labelled::Joined,
-            Some(Joined::Undecided) => Labelled::Undecided,
-            Some(Joined::Unknown) | None => Labelled::Unknown,
-        });
-        let told = self.tell(&policy, &mut changes, at, outbox);
-        self.changes = changes;
-        told
+        let waiting = self.desks.iter().filter(|(_, desk)| desk.watch.awaits(outcome.event));
+        let waiting: Vec<String> = waiting.map(|(policy, _)| policy.clone()).collect();
+        let mut result = Labelled::Unknown;
+        for policy in waiting {
+            let Some(desk) = self.desks.get_mut(&policy) else { continue };
+            let mut changes = std::mem::take(&mut self.changes);
+            match self.judge.join(outcome, (&policy, desk), &self.rules, Some(&mut changes)) {
+                Some(Joined::Joined) => result = Labelled::Joined,
+                Some(Joined::Undecided) if result == Labelled::Unknown => result = Labelled::Undecided,
+                _ => {}
+            }
+            let told = self.tell(&policy, &mut changes, at, outbox);
+            self.changes = changes;
+            told?;
+        }
+        self.counts.label(result);
+        Ok(())
     }
 
     /// Writes what came of a record.
@@ -405,8 +403,14 @@ impl Processor for Monitor {
         for (policy, desk) in &mut self.desks {
             let is_due = desk.written_at.is_none_or(|at| desk.watch.events() >= at + self.settings.snapshot_every);
             if desk.must_write || is_due {
-                self.emitter.state(policy, desk, next, outbox)?;
+                self.emitter.state(policy, &desk.state(next), outbox)?;
+                (desk.written_at, desk.must_write) = (Some(desk.watch.events()), false);
             }
+        }
+        // Their tallies are passed over from here on, whoever reads the state.
+        for (policy, state) in self.dormant.iter_mut().filter(|(_, state)| !state.asleep) {
+            state.asleep = true;
+            self.emitter.state(policy, state, outbox)?;
         }
         Ok(())
     }

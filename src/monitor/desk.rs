@@ -138,6 +138,7 @@ impl Desk {
             at: self.at,
             open: self.open.iter().map(|(id, (seq, hash))| (id.clone(), *seq, *hash)).collect(),
             over: self.over.iter().cloned().collect(),
+            asleep: self.is_asleep,
             watch,
         }
     }

@@ -6,6 +6,7 @@ use crate::audit::{IncidentChange, IncidentEntry, entry_hash, write_incident};
 use crate::identity::{LanePrefix, Timestamp};
 use crate::monitor::MonitorTopics;
 use crate::monitor::desk::Desk;
+use crate::monitor::state::StateRecord;
 use crate::signal::{Incident, IncidentRecord, IncidentState};
 use crate::stream::fault::Fault;
 use crate::stream::record::{HEADERS_MAX, Outbox, Outgoing};
@@ -91,9 +92,9 @@ impl Emitter {
     }
 
     /// Where the fold of a policy stands.
-    pub fn state(&mut self, policy: &str, desk: &mut Desk, next: i64, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+    pub fn state(&mut self, policy: &str, state: &StateRecord, outbox: &mut dyn Outbox) -> Result<(), Fault> {
         self.value.clear();
-        desk.state(next).write(&mut self.value);
+        state.write(&mut self.value);
         let room = outbox.record_bytes_max().saturating_sub(HEADERS_MAX);
         if self.value.len() > room {
             let sentence = format!(
@@ -105,9 +106,7 @@ impl Emitter {
             return Err(Fault::stop("too-large", sentence));
         }
         let topic = self.topics.signals.clone();
-        self.send(&topic, &format!("state/{policy}"), Some(()), b"state/1", outbox)?;
-        (desk.written_at, desk.must_write) = (Some(desk.watch.events()), false);
-        Ok(())
+        self.send(&topic, &format!("state/{policy}"), Some(()), b"state/1", outbox)
     }
 
     /// A late label goes where tallies are, so that all that is folded lies in one log.

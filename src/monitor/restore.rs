@@ -14,7 +14,7 @@ use crate::stream::fault::Fault;
 use crate::stream::log_reader::{Extent, LogReader};
 use crate::stream::processor::InputPartition;
 use crate::tallies::{Outcome, Tally, TallyRecord};
-use crate::watch::WatchTerms;
+use crate::watch::{Change, Watch, WatchTerms};
 
 /// What was restored.
 pub(super) struct Restored {
@@ -42,7 +42,7 @@ pub(super) fn take(
     let extent = log.extent(input)?;
     let mut again = Again::of((settings, rules), input, Found { committed, states, extent })?;
     log.read(input, again.range, |record| again.take(record.offset, record.value.unwrap_or_default()))?;
-    let restored = again.done();
+    let restored = again.done()?;
     tracing::info!(%input, next = restored.next, policies = restored.desks.len(), "statistics restored");
     Ok(restored)
 }
@@ -103,6 +103,9 @@ pub(super) struct Again<'r> {
     stands: BTreeMap<String, Stand>,
     judge: Judge,
     rules: &'r Rules,
+    changes: Vec<Change>,
+    /// A policy of which something came that should have been written before, and where.
+    fault: Option<(String, i64)>,
 }
 
 impl<'r> Again<'r> {
@@ -120,9 +123,17 @@ impl<'r> Again<'r> {
             return Err(Fault::stop("re-created", sentence));
         }
         let restored = Restored { desks: BTreeMap::new(), dormant: BTreeMap::new(), next, lost: 0 };
-        let mut again = Self { range: extent, restored, stands: BTreeMap::new(), judge: Judge::new(rules), rules };
+        let mut again = Self {
+            range: extent,
+            restored,
+            stands: BTreeMap::new(),
+            judge: Judge::new(rules),
+            rules,
+            changes: Vec::new(),
+            fault: None,
+        };
         for (policy, state) in found.states {
-            again.take_up(settings, policy, state)?;
+            again.take_up(settings, policy, &state)?;
         }
         if extent.low > next {
             again.restored.lost = u64::try_from(extent.low - next).unwrap_or(0);
@@ -134,13 +145,13 @@ impl<'r> Again<'r> {
         Ok(again)
     }
 
-    fn take_up(&mut self, settings: &MonitorSettings, policy: String, state: StateRecord) -> Result<(), Fault> {
+    fn take_up(&mut self, settings: &MonitorSettings, policy: String, state: &StateRecord) -> Result<(), Fault> {
         let known = self.rules.set.policies().iter().find(|known| known.name == policy);
         let Some(terms) = known.and_then(|known| WatchTerms::of(known, settings.window)) else {
-            self.restored.dormant.insert(policy, state);
+            self.restored.dormant.insert(policy, state.clone());
             return Ok(());
         };
-        let desk = Desk::restore(terms, &state).map_err(|why| {
+        let mut desk = Desk::restore(terms, state).map_err(|why| {
             let sentence = format!(
                 "The record state/{policy} in {} cannot be taken up: {why}. Only monitors may write there. Find out who did, and \
                  write under that key its last good record, which `jidoka audit export` shows of earlier copies of the topic; or a \
@@ -149,14 +160,43 @@ impl<'r> Again<'r> {
             );
             Fault::stop("state-unreadable", sentence)
         })?;
+        // Only what was folded under this state, and is all there, is folded again: what was passed over when it came would raise alarms
+        // that nobody is told of.
+        let is_lost = self.range.low > state.next && self.restored.next > state.next;
+        if state.asleep || is_lost || Watch::saved_under(&state.watch) != Some(desk.watch.terms().policy_hash) {
+            tracing::warn!(
+                policy,
+                from = state.next,
+                to = self.restored.next,
+                "the statistics go on without what came since they were saved"
+            );
+            desk.begin_remembering();
+            desk.must_write = true;
+            self.restored.desks.insert(policy, desk);
+            return Ok(());
+        }
         self.stands.insert(policy.clone(), Stand { next: state.next, recall_from: state.recall.0, after: state.recall.1 });
         self.restored.desks.insert(policy, desk);
         Ok(())
     }
 
     /// What is restored, once all was read.
-    pub fn done(self) -> Restored {
-        self.restored
+    ///
+    /// # Errors
+    /// Where an incident was opened or closed: whoever folded these tallies before would have written a newer state with it.
+    pub fn done(self) -> Result<Restored, Fault> {
+        match self.fault {
+            None => Ok(self.restored),
+            Some((policy, offset)) => {
+                let sentence = format!(
+                    "Folding the tallies of policy {policy} again up to offset {offset} opens or closes an incident, and no entry says \
+                     so: another version of jidoka, or one with another monitor.window, folded them before. Run that one until it has \
+                     written state/{policy} anew (monitor.snapshot_every), or write a tombstone under that key, after which the \
+                     statistics of that policy begin anew."
+                );
+                Err(Fault::stop("state-unreadable", sentence))
+            }
+        }
     }
 
     /// Takes a record of the tallies.
@@ -176,23 +216,38 @@ impl<'r> Again<'r> {
             return;
         }
         if offset >= stand.next {
-            desk.fold(tally, offset, &mut Vec::new());
+            desk.fold(tally, offset, &mut self.changes);
+            self.check(&tally.policy, offset);
         } else if offset >= stand.recall_from {
             stand.after = desk.remember(tally, offset, stand.after);
         }
     }
 
     fn label(&mut self, outcome: &Outcome, offset: i64) {
-        for (policy, desk) in &mut self.restored.desks {
-            if !desk.watch.awaits(outcome.event) {
-                continue;
-            }
-            let is_new = self.stands.get(policy).is_none_or(|stand| offset >= stand.next);
-            match self.judge.is_favourable(&outcome.truth, policy, self.rules) {
-                Some(favourable) if is_new => _ = desk.watch.outcome(outcome, favourable, &mut Vec::new()),
-                Some(_) => desk.watch.remember_outcome(outcome),
-                None => {}
+        let mut folded = None;
+        for (policy, stand) in &self.stands {
+            let Some(desk) = self.restored.desks.get_mut(policy) else { continue };
+            let changes = (offset >= stand.next).then_some(&mut self.changes);
+            self.judge.join(outcome, (policy, desk), self.rules, changes);
+            if self.changes.iter().any(is_written) {
+                folded = Some(policy.clone());
             }
         }
+        if let Some(policy) = folded {
+            self.check(&policy, offset);
+        }
+        self.changes.clear();
     }
+
+    /// Nothing may come of it that is written to the trail.
+    fn check(&mut self, policy: &str, offset: i64) {
+        if self.changes.drain(..).any(|change| is_written(&change)) {
+            self.fault.get_or_insert_with(|| (policy.to_owned(), offset));
+        }
+    }
+}
+
+/// Whether an entry is written about it.
+const fn is_written(change: &Change) -> bool {
+    matches!(change, Change::Opened(_) | Change::Closed(_))
 }

@@ -23,6 +23,8 @@ pub(super) struct StateRecord {
     pub open: Vec<(String, u64, Hash)>,
     /// Incidents that are over and still in `signals`, oldest first.
     pub over: Vec<String>,
+    /// The policy was not loaded: what came after `next` was passed over, and is not to be folded when it is loaded again.
+    pub asleep: bool,
     /// The statistics ([`crate::watch::Watch::snapshot`]).
     pub watch: Vec<u8>,
 }
@@ -36,6 +38,8 @@ struct Wire<'v> {
     at: Option<String>,
     open: Vec<(String, u64, String)>,
     over: Vec<String>,
+    #[serde(default)]
+    asleep: bool,
     #[serde(borrow)]
     watch: &'v RawValue,
 }
@@ -68,6 +72,7 @@ impl StateRecord {
             }
             state.raw("open", Some(open.as_slice()));
             state.texts("over", self.over.iter().map(String::as_str));
+            state.truth("asleep", self.asleep);
             state.raw("watch", Some(self.watch.as_slice()));
         });
     }
@@ -87,6 +92,7 @@ impl StateRecord {
             at: wire.at.as_deref().and_then(Timestamp::parse),
             open: wire.open.into_iter().map(|(id, seq, text)| Ok((id, seq, hash(&text)?))).collect::<Result<_, String>>()?,
             over: wire.over,
+            asleep: wire.asleep,
             watch: wire.watch.get().as_bytes().to_vec(),
         })
     }
@@ -105,6 +111,7 @@ mod tests {
             at: Timestamp::parse("2026-01-05T10:46:41.187Z"),
             open: vec![("00aa".to_owned(), 2, Hash::of(b"two"))],
             over: vec!["00bb".to_owned()],
+            asleep: true,
             watch: br#"{"version":1}"#.to_vec(),
         };
         let mut value = Vec::new();

@@ -1,4 +1,7 @@
 //! Late labels: what was right to decide, and whether that is favourable for the subject.
+//!
+//! A label names its event by `event_id` alone. Where several sources use the same ids, it is joined to the latest event with that id
+//! of every policy that remembers one: give ids that are unique over all sources whose models have late labels.
 
 use std::sync::Arc;
 
@@ -7,7 +10,9 @@ use serde::Deserialize;
 use crate::event::{Decoder, Limits};
 use crate::gate::Rules;
 use crate::json::object;
+use crate::monitor::desk::Desk;
 use crate::tallies::{EventHash, Outcome, Truth};
+use crate::watch::{Change, Joined};
 
 /// A label's record is no longer than this.
 const BYTES_MAX: usize = 65_536;
@@ -47,8 +52,31 @@ impl Judge {
         Self { decoder: Decoder::new(Arc::clone(rules.set.plan()), Limits::default()), event: Vec::new() }
     }
 
+    /// Joins a late label to a policy's event; none where it awaits no such label. With `changes` it is folded, without only
+    /// remembered, as what lies before a saved state is.
+    ///
+    /// Each policy that awaits it gets it, whatever others do: what comes of one policy's tallies must not depend on how far back
+    /// those of another are remembered, or a restart would join it otherwise.
+    pub fn join(
+        &mut self,
+        outcome: &Outcome,
+        (policy, desk): (&str, &mut Desk),
+        rules: &Rules,
+        changes: Option<&mut Vec<Change>>,
+    ) -> Option<Joined> {
+        if !desk.watch.awaits(outcome.event) {
+            return None;
+        }
+        let Some(favourable) = self.is_favourable(&outcome.truth, policy, rules) else { return Some(Joined::Undecided) };
+        if let Some(changes) = changes {
+            return Some(desk.watch.outcome(outcome, favourable, changes));
+        }
+        desk.watch.remember_outcome(outcome);
+        Some(Joined::Joined)
+    }
+
     /// Whether what turned out is favourable for the subject, under `policy`; none where that cannot be told.
-    pub fn is_favourable(&mut self, truth: &Truth, policy: &str, rules: &Rules) -> Option<bool> {
+    fn is_favourable(&mut self, truth: &Truth, policy: &str, rules: &Rules) -> Option<bool> {
         let label = match truth {
             Truth::Favourable(truth) => return Some(*truth),
             Truth::Label(label) => label,

@@ -225,7 +225,8 @@ impl Cells {
     }
 
     /// Takes a new baseline of a group into account: its cells move, and its band and those of groups within it are as wide as
-    /// so few events make them.
+    /// so few events make them. All bands are found anew from their baselines: what groups have kept to is to be said again
+    /// ([`Cells::keep`]).
     pub(super) fn approve(&mut self, mut new: Approved) {
         match self.approved.iter_mut().find(|old| old.group == new.group) {
             Some(old) => {
@@ -238,7 +239,7 @@ impl Cells {
         self.settle_all();
     }
 
-    /// Takes the baselines into account that were approved before a restart.
+    /// Takes the baselines into account that were approved before a restart, likewise.
     pub(super) fn approve_all(&mut self, approved: Vec<Approved>) {
         self.approved = approved;
         self.settle_bands();
@@ -276,6 +277,11 @@ impl Cells {
                 cell.steps[at] = steps(cell.odds, band);
             }
         }
+    }
+
+    /// The band that is in force for a group.
+    pub(super) fn band_of(&self, place: usize) -> Band {
+        self.groups[place].now.wider_by(self.shift.error)
     }
 
     /// The place of a watched group.

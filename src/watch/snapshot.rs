@@ -13,6 +13,7 @@ use super::recalibration::Recent;
 use super::stream::{Kept, Since, Stream};
 use super::words::Words;
 use super::{Attribute, Capacity, Drift, Incident, Watch, WatchTerms};
+use crate::identity::Hash;
 use crate::tallies::EventHash;
 
 /// This version of the snapshot.
@@ -150,6 +151,16 @@ impl Watch {
             state.restore(recent)?;
         }
         Ok(watch)
+    }
+
+    /// The hash of the policy under which a state was saved; none where it is no state.
+    #[must_use]
+    pub fn saved_under(bytes: &[u8]) -> Option<Hash> {
+        #[derive(Deserialize)]
+        struct Under {
+            policy_hash: String,
+        }
+        Hash::parse(&serde_json::from_slice::<Under>(bytes).ok()?.policy_hash)
     }
 
     /// The next event that is given to [`Watch::remember`] is the one after this number.

@@ -149,6 +149,39 @@ fn a_log_in_which_much_happens_comes_to_the_same_however_often_it_is_interrupted
     assert_eq!(through(&log, &(0..16).map(|part| part * 1_000 + 37).collect::<Vec<_>>()), whole);
 }
 
+/// What groups have kept to is not lost by a baseline that is approved for another one: a restored watch has it.
+#[test]
+fn a_restart_after_a_new_baseline_was_approved_changes_nothing() {
+    let mut draws = Draws(4);
+    let mut event = |watch: &mut [&mut Watch], rates: [f64; 2]| {
+        let levels = [u8::from(draws.unit() < 0.5), u8::from(draws.unit() < 0.5)];
+        let (favourable, bins) = (draws.unit() < rates[usize::from(levels[0])], [u8::from(draws.unit() < 0.6)]);
+        let mut all = Vec::new();
+        for watch in watch {
+            let mut changes = Vec::new();
+            let number = watch.events() + 1;
+            watch.fold(&EventTally { bins: &bins, ..tally(number, &levels, favourable) }, &mut changes);
+            all.push(changes);
+        }
+        all
+    };
+    let mut watch = Watch::new(terms());
+    // Long enough that the group that nothing happens to has kept to its level, a little above its baseline.
+    (0..6_000).for_each(|_| _ = event(&mut [&mut watch], [0.3, 0.53]));
+    (0..3_000).for_each(|_| _ = event(&mut [&mut watch], [0.1, 0.53]));
+    let of_group = |incident: &&Incident| incident.about == "favourable-rate" && incident.group.len() == 1;
+    let id = watch.open_incidents().iter().find(of_group).expect("it fell").id.clone();
+    watch.acknowledge(&id, NewBaseline::Recent).unwrap();
+    let mut restored = Watch::restore(terms(), &saved(&watch)).unwrap();
+    for after in 0..6_000 {
+        let changes = event(&mut [&mut watch, &mut restored], [0.1, 0.53]);
+        assert_eq!(changes[0], changes[1], "after {after} events");
+        if after % 200 == 0 {
+            assert!(saved(&restored) == saved(&watch), "after {after} events");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
