@@ -279,6 +279,11 @@ impl Cells {
         }
     }
 
+    /// The band that is in force for a group.
+    pub(super) fn band_of(&self, place: usize) -> Band {
+        self.groups[place].now.wider_by(self.shift.error)
+    }
+
     /// The place of a watched group.
     pub(super) fn place_of(&self, group: &Group) -> Option<usize> {
         self.groups.iter().position(|watched| watched.group == *group)

@@ -143,17 +143,18 @@ impl Rates {
     }
 
     /// Who changed, when a stream has passed: the group for which a change since then explains most, compared by likelihood
-    /// against the edge of its own band. Of equals the finest.
+    /// against the edge of its band in force. Of equals the finest. A group that explains nothing (none of its events counts, as an open
+    /// incident explains them, or they keep to its band) is not said to have changed: if none does, it is the one that passed.
     fn blame(&self, place: usize, side: usize, statistic: f64) -> Alarm {
         let since = self.streams[place].since[side];
         let counts = self.counts(since.own);
         let resting = self.is_open(&Group(Vec::new()));
-        let mut best = (place, f64::NEG_INFINITY);
+        let mut best = (place, 0.0);
         for group in 0..self.cells.groups.len() {
             let known = if resting && self.cells.groups[group].group.0.is_empty() { EVERYBODY_MOVES } else { 0.0 };
-            let gain = self.gain(group, side, &counts) + known;
-            if gain >= best.1 {
-                best = (group, gain);
+            let gain = self.gain(group, side, &counts);
+            if gain > 0.0 && gain + known >= best.1 {
+                best = (group, gain + known);
             }
         }
         let (group, mut whole) = (best.0, Since { event: since.event, own: since.own, ..Since::default() });
@@ -192,7 +193,7 @@ impl Rates {
 
     /// How much more likely a change of this group alone makes what was seen than none, as a logarithm.
     fn gain(&self, group: usize, side: usize, counts: &[(u64, u64)]) -> f64 {
-        let (band, sign) = (self.cells.groups[group].band, if side == 0 { -1.0 } else { 1.0 });
+        let (band, sign) = (self.cells.band_of(group), if side == 0 { -1.0 } else { 1.0 });
         let edge = if side == 0 { -band.low } else { band.high };
         let of_group = |(cell, _): &(&CellRate, &(u64, u64))| cell.groups.iter().any(|other| usize::from(*other) == group);
         let seen: Vec<(f64, f64, f64)> = self
@@ -371,4 +372,19 @@ fn fitted(seen: &[(f64, f64, f64)]) -> Option<f64> {
         if expected < wanted { low = middle } else { high = middle }
     }
     Some(f64::midpoint(low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::baseline::{Attribute, Cell};
+
+    #[test]
+    fn a_group_of_which_nothing_is_seen_is_not_said_to_have_changed() {
+        let levels = ["f", "m"].map(str::to_owned).to_vec();
+        let cell = |level: u8| Cell { levels: vec![level], events: 1_000, favourable: 400 };
+        let mut rates = Rates::new(Cells::of(&[Attribute { name: "sex".to_owned(), levels }], &[cell(0), cell(1)]), 1e5, 0);
+        // Nothing is seen of anybody: it is the group that passed.
+        assert_eq!(rates.blame(1, 0, 1.0).group, Group(vec![(0, 0)]));
+    }
 }
