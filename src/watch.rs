@@ -352,8 +352,12 @@ impl Watch {
         let Some(decided) = past.favourable else { return Joined::Undecided };
         let rate = if favourable { Rate::TrueFavourable } else { Rate::TrueAdverse };
         let labelled = &mut self.labels[usize::from(!favourable)];
+        let was_watched = labelled.rates.is_some();
         if let Some(alarm) = labelled.fold(self.events, &self.levels, decided == favourable, &self.attributes) {
             self.alarm(rate, &alarm, out);
+        }
+        if !was_watched {
+            self.hold_all(rate);
         }
         Joined::Joined
     }
@@ -430,6 +434,17 @@ impl Watch {
             new.hold(incident);
         }
         new
+    }
+
+    /// A rate is watched from now on: incidents about it that were opened under other terms are still open.
+    fn hold_all(&mut self, rate: Rate) {
+        let (event, attributes) = (self.events, &self.attributes);
+        let of_rate = self.incidents.iter().filter(|incident| incident.about == rate.about());
+        let groups: Vec<Group> = of_rate.filter_map(|incident| Group::named(&incident.group, attributes)).collect();
+        let Some(rates) = self.rates(rate) else { return };
+        for group in groups {
+            rates.hold(Open { group, opened: rates.own, began: rates.own }, event);
+        }
     }
 
     /// Takes in an incident that was opened under other terms.

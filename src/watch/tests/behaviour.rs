@@ -189,6 +189,29 @@ fn another_policy_begins_anew_and_open_incidents_stay() {
 }
 
 #[test]
+fn an_incident_about_late_labels_is_not_opened_again_under_another_policy() {
+    let (mut watch, mut draws) = (Watch::new(fairness_terms(simple())), Draws(9));
+    // Of everybody half should be favourable; of `f` as many of these are as given.
+    let mut run = |watch: &mut Watch, events: u64, right: f64| {
+        let mut changes = Vec::new();
+        for _ in 0..events {
+            let (number, levels) = (watch.events() + 1, [u8::from(draws.unit() < 0.5), u8::from(draws.unit() < 0.5)]);
+            let right = draws.unit() < if levels[0] == 0 { right } else { 0.9 };
+            watch.fold(&EventTally { favourable: Some(right), bins: &[], ..tally(number, &levels, right) }, &mut changes);
+            let outcome = Outcome { event: EventHash(number.to_be_bytes()), truth: Truth::Favourable(true) };
+            watch.outcome(&outcome, true, &mut changes);
+        }
+        let opened = opened(&changes).into_iter().filter(|incident| incident.about == "true-favourable-rate").cloned();
+        opened.map(|incident| incident.group).collect::<Vec<_>>()
+    };
+    run(&mut watch, 2_000, 0.9);
+    assert_eq!(run(&mut watch, 4_000, 0.5), [female()]);
+    let mut watch = watch.renewed(WatchTerms { policy_hash: Hash([8; 32]), ..fairness_terms(simple()) });
+    run(&mut watch, 2_000, 0.9);
+    assert_eq!(run(&mut watch, 4_000, 0.5), [] as [BTreeMap<String, String>; 0], "it is open");
+}
+
+#[test]
 fn what_is_shown_of_groups_is_hidden_while_they_are_few() {
     let (mut watch, mut draws) = (Watch::new(fairness_terms(simple())), Draws(8));
     run(&mut watch, &mut draws, 80, [0.3, 0.5]);
