@@ -150,7 +150,7 @@ impl Monitor {
         let at = record.appended_at.unwrap_or_else(|| self.settings.clock.now());
         match TallyRecord::read(record.value.unwrap_or_default()) {
             Ok(TallyRecord::Decisions(tally)) => self.decisions(&tally, (record.offset, at), outbox),
-            Ok(TallyRecord::Outcome(outcome)) => self.label(&outcome, at, outbox),
+            Ok(TallyRecord::Outcome(outcome)) => self.label(&outcome, (record.offset, at), outbox),
             Err(why) => {
                 tracing::error!(topic = record.topic, offset = record.offset, why, "not a tally; skipped");
                 self.counts.skipped(Skipped::Unreadable, 1);
@@ -223,7 +223,8 @@ impl Monitor {
     }
 
     /// Joins a late label to its event.
-    fn label(&mut self, outcome: &Outcome, at: Timestamp, outbox: &mut dyn Outbox) -> Result<(), Fault> {
+    fn label(&mut self, outcome: &Outcome, (offset, at): (i64, Timestamp), outbox: &mut dyn Outbox) -> Result<(), Fault> {
+        self.desks.values_mut().for_each(|desk| desk.forget(offset));
         let waiting = self.desks.iter().filter(|(_, desk)| desk.watch.awaits(outcome.event));
         let waiting: Vec<String> = waiting.map(|(policy, _)| policy.clone()).collect();
         let mut result = Labelled::Unknown;
@@ -401,10 +402,9 @@ impl Processor for Monitor {
         self.acknowledge(outbox)?;
         let Some(next) = self.next.get(&self.tallies()).copied() else { return Ok(()) };
         for (policy, desk) in &mut self.desks {
-            let is_due = desk.written_at.is_none_or(|at| desk.watch.events() >= at + self.settings.snapshot_every);
-            if desk.must_write || is_due {
+            if desk.is_due(next, self.settings.snapshot_every) {
                 self.emitter.state(policy, &desk.state(next), outbox)?;
-                (desk.written_at, desk.must_write) = (Some(desk.watch.events()), false);
+                (desk.written_at, desk.written_next, desk.must_write) = (Some(desk.watch.events()), next, false);
             }
         }
         // Their tallies are passed over from here on, whoever reads the state.

@@ -372,6 +372,11 @@ impl Watch {
         self.memory = Memory::new(self.terms.window.max(2_000), self.attributes.len(), self.events);
     }
 
+    /// Forgets the events up to this number, so that no late label can be joined to them.
+    pub fn forget_up_to(&mut self, number: u64) {
+        self.memory.forget(number);
+    }
+
     /// At the end of a record of tallies, which is where a new capacity threshold holds from.
     pub fn end_of_record(&mut self, out: &mut Vec<Change>) {
         if self.capacity.as_mut().is_some_and(Capacity::end_of_record)

@@ -12,6 +12,12 @@ use crate::watch::{Change, Watch, WatchTerms};
 /// Incidents of a policy that are over stay in `signals` until so many came after them.
 const OVER_MAX: usize = 100;
 
+/// For each event that is remembered (`monitor.window`) the memory reaches back over so many records of the tallies, whosever they are,
+/// and no further: a restart must read them all again, and of a policy that has few events they would be nearly all there are.
+const RECORDS_AN_EVENT: i64 = 4;
+/// The state is written anew after so many records of the tallies, whosever they are, for the same reason.
+const STATE_RECORDS: i64 = 10_000;
+
 /// See the module.
 pub(super) struct Desk {
     pub watch: Watch,
@@ -25,6 +31,8 @@ pub(super) struct Desk {
     recall: VecDeque<(i64, u64)>,
     /// Number of the event at which the state was last written.
     pub written_at: Option<u64>,
+    /// The tallies below this offset were folded then.
+    pub written_next: i64,
     /// The state must be written with this transaction.
     pub must_write: bool,
     /// Its policy is not loaded, or without a profile: its tallies are passed over.
@@ -43,6 +51,7 @@ impl Desk {
             over: VecDeque::new(),
             recall: VecDeque::new(),
             written_at: None,
+            written_next: 0,
             must_write: true,
             is_asleep: false,
         }
@@ -58,6 +67,7 @@ impl Desk {
         watch.recall(state.recall.1);
         Ok(Self {
             written_at: Some(watch.events()),
+            written_next: state.next,
             watch,
             chain,
             at: state.at,
@@ -100,6 +110,7 @@ impl Desk {
         let baseline = &self.watch.terms().baseline;
         let Some(events) = tally.events(baseline.attributes.len(), baseline.measures.len()) else { return false };
         self.reaches_back_to(offset, self.watch.events());
+        self.forget(offset);
         for event in events {
             self.watch.fold(&event, changes);
         }
@@ -112,11 +123,34 @@ impl Desk {
         let baseline = &self.watch.terms().baseline;
         let Some(events) = tally.events(baseline.attributes.len(), baseline.measures.len()) else { return after };
         self.reaches_back_to(offset, after);
+        self.forget(offset);
         let count = events.len() as u64;
         for event in events {
             self.watch.remember(&event);
         }
         after + count
+    }
+
+    /// How far back the memory reaches, in records, when the record at this offset comes.
+    fn horizon(&self, offset: i64) -> i64 {
+        let window = i64::try_from(self.watch.terms().window).unwrap_or(i64::MAX);
+        offset.saturating_sub(window.saturating_mul(RECORDS_AN_EVENT))
+    }
+
+    /// Forgets what lies too far back when the record at this offset comes.
+    pub fn forget(&mut self, offset: i64) {
+        let horizon = self.horizon(offset);
+        while self.recall.front().is_some_and(|(from, _)| *from < horizon) {
+            self.recall.pop_front();
+            let after = self.recall.front().map_or(self.watch.events(), |(_, after)| *after);
+            self.watch.forget_up_to(after);
+        }
+    }
+
+    /// Whether the state is to be written anew, where the tallies below `next` are folded.
+    pub fn is_due(&self, next: i64, snapshot_every: u64) -> bool {
+        let is_old = self.written_at.is_none_or(|at| self.watch.events() >= at.saturating_add(snapshot_every));
+        self.must_write || is_old || next - self.written_next >= STATE_RECORDS
     }
 
     fn reaches_back_to(&mut self, offset: i64, after: u64) {
@@ -133,7 +167,12 @@ impl Desk {
         self.watch.snapshot(&mut watch);
         StateRecord {
             next,
-            recall: self.recall.front().copied().unwrap_or((next, self.watch.events())),
+            recall: self
+                .recall
+                .iter()
+                .find(|(from, _)| *from >= self.horizon(next))
+                .copied()
+                .unwrap_or((next, self.watch.events())),
             chain: self.chain.head(),
             at: self.at,
             open: self.open.iter().map(|(id, (seq, hash))| (id.clone(), *seq, *hash)).collect(),

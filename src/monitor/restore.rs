@@ -227,6 +227,7 @@ impl<'r> Again<'r> {
         let mut folded = None;
         for (policy, stand) in &self.stands {
             let Some(desk) = self.restored.desks.get_mut(policy) else { continue };
+            desk.forget(offset);
             let changes = (offset >= stand.next).then_some(&mut self.changes);
             self.judge.join(outcome, (policy, desk), self.rules, changes);
             if self.changes.iter().any(is_written) {

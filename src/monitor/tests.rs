@@ -341,3 +341,28 @@ fn a_label_is_joined_alike_by_whoever_folds_it() {
     ward.restart();
     assert_eq!(["loans", "cards"].map(|policy| ward.state_of(policy).watch), live);
 }
+
+#[test]
+fn a_policy_that_has_few_events_does_not_make_a_restart_read_everything() {
+    let mut ward = Ward::new(trained(POLICY));
+    ward.fold(1, [0.3, 0.6]);
+    let label = |event: u64| {
+        let mut value = Vec::new();
+        Outcome { event: EventHash::of(&event.to_string()), truth: crate::tallies::Truth::Favourable(true) }.write(&mut value);
+        value
+    };
+    // Of others.
+    for _ in 0..10 {
+        ward.turn((0..1_500).map(|_| label(u64::MAX)).collect());
+    }
+    let state = ward.states()["loans"].clone();
+    assert!(state.next > 10_000, "it is written though nothing of it came: {}", state.next);
+    assert!(state.recall.0 >= state.next - 4 * 2_000, "{:?} of {}", state.recall, state.next);
+    // A label that comes too late by so many records is not joined, whether there was a restart or not.
+    let before = ward.state_of("loans").watch;
+    ward.turn(vec![label(1)]);
+    assert!(ward.state_of("loans").watch == before);
+    ward.restart();
+    ward.turn(vec![label(2)]);
+    assert!(ward.state_of("loans").watch == before);
+}

@@ -11,6 +11,8 @@ pub(super) struct Memory {
     attributes: usize,
     /// Number of the latest event.
     last: u64,
+    /// Events up to this number are forgotten.
+    forgotten: u64,
     ring: Vec<Past>,
     levels: Vec<u8>,
     /// Where an event lies; only looked up in.
@@ -32,7 +34,15 @@ pub(super) struct Past {
 impl Memory {
     /// Of so many events, each with so many levels.
     pub(super) fn new(window: usize, attributes: usize, last: u64) -> Self {
-        Self { window: window.max(1), attributes, last, ring: Vec::new(), levels: Vec::new(), places: HashMap::new() }
+        Self {
+            window: window.max(1),
+            attributes,
+            last,
+            forgotten: 0,
+            ring: Vec::new(),
+            levels: Vec::new(),
+            places: HashMap::new(),
+        }
     }
 
     fn place(&self, number: u64) -> usize {
@@ -71,20 +81,28 @@ impl Memory {
         self.last = number;
     }
 
+    /// Forgets the events up to this number.
+    pub(super) fn forget(&mut self, number: u64) {
+        self.forgotten = self.forgotten.max(number);
+    }
+
     /// The event with this number, if it is remembered.
     pub(super) fn numbered(&self, number: u64) -> Option<&Past> {
-        self.ring.get(self.place(number)).filter(|past| past.number == number && number > 0)
+        self.ring.get(self.place(number)).filter(|past| past.number == number && number > self.forgotten)
     }
 
     /// Whether the event is there and its label has not come.
     pub(super) fn awaits(&self, event: EventHash) -> bool {
-        self.places.get(&event).and_then(|place| self.ring.get(*place)).is_some_and(|past| !past.labelled)
+        self.places
+            .get(&event)
+            .and_then(|place| self.ring.get(*place))
+            .is_some_and(|past| !past.labelled && past.number > self.forgotten)
     }
 
     /// Finds an event whose label has come, and notes that it has: each is joined once. With its levels.
     pub(super) fn label(&mut self, event: EventHash) -> Option<(Past, &[u8])> {
-        let place = *self.places.get(&event)?;
-        let past = self.ring.get_mut(place).filter(|past| !past.labelled)?;
+        let (place, forgotten) = (*self.places.get(&event)?, self.forgotten);
+        let past = self.ring.get_mut(place).filter(|past| !past.labelled && past.number > forgotten)?;
         past.labelled = true;
         Some((*past, &self.levels[place * self.attributes..][..self.attributes]))
     }
