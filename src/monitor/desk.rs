@@ -43,8 +43,10 @@ impl Desk {
     /// Of a policy of which nothing is known.
     pub fn new(terms: WatchTerms) -> Self {
         let chain = Chain::resume(chain_id(&terms.policy), None);
+        let watch = Watch::new(terms);
+        warn_if_full(&watch);
         Self {
-            watch: Watch::new(terms),
+            watch,
             chain,
             at: None,
             open: BTreeMap::new(),
@@ -64,6 +66,7 @@ impl Desk {
     pub fn restore(terms: WatchTerms, state: &StateRecord) -> Result<Self, String> {
         let chain = Chain::resume(chain_id(&terms.policy), state.chain);
         let mut watch = Watch::restore(terms, &state.watch)?;
+        warn_if_full(&watch);
         watch.recall(state.recall.1);
         Ok(Self {
             written_at: Some(watch.events()),
@@ -197,6 +200,16 @@ impl Desk {
     /// The head of its chain, for signing.
     pub fn head(&self) -> Option<ChainHead> {
         self.chain.head()
+    }
+}
+
+fn warn_if_full(watch: &Watch) {
+    if watch.is_full() {
+        let policy = &watch.terms().policy;
+        tracing::warn!(
+            policy,
+            "decisions about further than 4,096 intersections of the fairness attributes do not count; watch fewer"
+        );
     }
 }
 

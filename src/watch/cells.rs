@@ -1,4 +1,7 @@
 //! What the baseline expects of each subgroup: groups, the cells that they consist of, and likelihood ratios for both.
+//!
+//! **Limit.** 4,096 cells are told apart. An event of a further one counts for nobody, not even for everybody: whoever watches so many
+//! attributes at once is told so ([`super::Watch::is_full`]), and should watch fewer.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +15,7 @@ pub(super) const GROUP_EVENTS_MIN: u64 = 50;
 const GROUPS_MAX: usize = 512;
 /// A cell's own rate counts as much as so many events of the expected one.
 const SHRINKAGE: f64 = 20.0;
-/// So many cells are told apart; events of further ones count only where no group matters.
+/// So many cells are told apart; events of further ones do not count.
 const CELLS_MAX: usize = 4_096;
 /// Weight of the assumption that an attribute has no effect (a normal prior's precision), so that rare levels stay finite.
 const RIDGE: f64 = 0.5;
@@ -182,6 +185,11 @@ impl Cells {
     /// Levels of the cells that the baseline has not seen, in the order in which they came.
     pub(super) fn new_cells(&self) -> impl Iterator<Item = &[u8]> {
         self.all[self.known..].iter().map(|cell| &*cell.levels)
+    }
+
+    /// Whether no further cell is told apart.
+    pub(super) fn is_full(&self) -> bool {
+        self.all.len() >= CELLS_MAX
     }
 
     /// What everybody's rate is moved by.
@@ -359,5 +367,26 @@ impl Effects {
     fn rate(&self, levels: &[u8]) -> f64 {
         let effects = levels.iter().enumerate().filter_map(|(place, code)| self.levels.get(&(place, *code)));
         rate_of((self.base + effects.sum::<f64>()).clamp(-12.0, 12.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_when_no_further_cell_is_told_apart() {
+        let cells = |count: usize| {
+            let cell = |place: usize| Cell {
+                levels: vec![u8::try_from(place / 64).unwrap(), u8::try_from(place % 64).unwrap()],
+                events: 2,
+                favourable: 1,
+            };
+            let attributes = ["a", "b"].map(|name| Attribute { name: name.to_owned(), levels: Vec::new() });
+            Cells::of(&attributes, &(0..count).map(cell).collect::<Vec<_>>())
+        };
+        let mut almost = cells(CELLS_MAX - 1);
+        assert!(!almost.is_full() && almost.find(&[200, 200]).is_some());
+        assert!(almost.is_full() && almost.find(&[201, 201]).is_none());
     }
 }

@@ -383,7 +383,7 @@ mod tests {
     fn a_group_of_which_nothing_is_seen_is_not_said_to_have_changed() {
         let levels = ["f", "m"].map(str::to_owned).to_vec();
         let cell = |level: u8| Cell { levels: vec![level], events: 1_000, favourable: 400 };
-        let mut rates = Rates::new(Cells::of(&[Attribute { name: "sex".to_owned(), levels }], &[cell(0), cell(1)]), 1e5, 0);
+        let rates = Rates::new(Cells::of(&[Attribute { name: "sex".to_owned(), levels }], &[cell(0), cell(1)]), 1e5, 0);
         // Nothing is seen of anybody: it is the group that passed.
         assert_eq!(rates.blame(1, 0, 1.0).group, Group(vec![(0, 0)]));
     }

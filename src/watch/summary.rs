@@ -28,6 +28,12 @@ pub struct GroupSummary {
 }
 
 impl Watch {
+    /// Whether there are so many intersections of the watched attributes (4,096) that decisions about further ones do not count.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.decisions.cells.is_full()
+    }
+
     /// Of each watched group, everybody first.
     #[must_use]
     pub fn summary(&self) -> Vec<GroupSummary> {
