@@ -16,6 +16,8 @@ use crate::watch::{Change, Joined};
 
 /// A label's record is no longer than this.
 const BYTES_MAX: usize = 65_536;
+/// A label is no longer than this: a prediction is not, either.
+const LABEL_MAX: usize = 1_024;
 
 #[derive(Deserialize)]
 struct Wire {
@@ -35,6 +37,9 @@ pub(super) fn read(value: &[u8]) -> Result<Outcome, String> {
     let wire: Wire = serde_json::from_slice(value).map_err(|error| error.to_string())?;
     let truth = match (wire.favourable, wire.label) {
         (Some(truth), None) => Truth::Favourable(truth),
+        (None, Some(label)) if label.len() > LABEL_MAX => {
+            return Err(format!("its label has {} bytes, more than {LABEL_MAX}", label.len()));
+        }
         (None, Some(label)) => Truth::Label(label),
         _ => return Err("it has either `favourable` or `label`".to_owned()),
     };
@@ -90,5 +95,25 @@ impl Judge {
         });
         let event = self.decoder.decode(&self.event).ok()?;
         adverse.holds(&event).ok().map(|adverse| !adverse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_text_of_a_predictions_length_or_a_truth() {
+        let label = |label: &str| format!(r#"{{"event_id":"e","label":"{label}"}}"#);
+        assert!(read(label("yes").as_bytes()).is_ok() && read(br#"{"event_id":"e","favourable":true}"#).is_ok());
+        let longest = "y".repeat(LABEL_MAX);
+        assert!(read(label(&longest).as_bytes()).is_ok());
+        let longer = read(label(&format!("{longest}y")).as_bytes()).expect_err("too long");
+        assert_eq!(longer, "its label has 1025 bytes, more than 1024");
+        for neither in
+            [r#"{"event_id":"e"}"#, r#"{"event_id":"e","label":"a","favourable":true}"#, r#"{"event_id":"e","label":1}"#]
+        {
+            assert!(read(neither.as_bytes()).is_err(), "{neither}");
+        }
     }
 }
