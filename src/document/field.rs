@@ -38,6 +38,15 @@ impl<'a> Field<'a> {
         &self.place.origin
     }
 
+    /// How many items the list here has; none where there is no list.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        match self.node.map(|node| &node.value) {
+            Some(Value::List(items)) => items.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether no value stands here.
     #[must_use]
     pub fn is_absent(&self) -> bool {

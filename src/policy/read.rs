@@ -39,7 +39,8 @@ pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Poli
     let adverse = adverse(&root.key("adverse"), plan);
     let profiled = found.at_hand();
     let ground = triggers::Ground { profiled, adverse: adverse.is_some(), references: known.around.references };
-    let triggers = triggers::read(&root.required("triggers"), &ground, plan);
+    let listed = root.required("triggers");
+    let triggers = triggers::read(&listed, &ground, plan);
     let (review, capacity) = root.section("review", |map| (review::read(map, fallback, plan), review::capacity(map, profiled)));
     let policy = Policy {
         name,
@@ -56,7 +57,10 @@ pub(super) fn policy(root: &Map<'_>, known: &Known<'_>, plan: &mut Plan) -> Poli
         on_late: on_late(&root.key("on_late"), max_age),
         max_age,
     };
-    profile::check(&policy, &profile_field, known.around.profiles);
+    // Of a trigger that is refused there is nothing to hash: its own mistake is told, and no other that follows from it.
+    if listed.items() == policy.triggers.len() {
+        profile::check(&policy, &profile_field, known.around.profiles);
+    }
     policy
 }
 

@@ -204,6 +204,9 @@ mod tests {
         table.apply(Change::Record(record(&mut reader, "S2", 3)), two).expect("a replacement needs no room");
         let full = table.apply(Change::Record(record(&mut reader, "S3", 4)), two).expect_err("no room");
         assert_eq!(full, Full(two));
+        let tight = TableBounds { records: 2, bytes: 1 };
+        assert!(table.apply(Change::Record(record(&mut reader, "S2", 5)), tight).is_err());
+        assert!(table.len() == 2 && matches!(table.look("S2"), Trusted::Record(_)), "it has what it had");
         let small = TableBounds { records: 10, bytes: table.bytes() + 10 };
         assert!(table.apply(Change::Undecodable("S3"), small).is_err());
     }

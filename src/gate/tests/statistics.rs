@@ -92,6 +92,20 @@ fn a_turn_tells_the_monitor_of_every_decision_once() {
 }
 
 #[test]
+fn under_rules_only_what_is_held_says_nothing_of_the_capacity() {
+    let mut control = ControlView::default();
+    let order = br#"{"mode":"rules-only","by":"kim","reason":"-"}"#;
+    control.apply("stop/global", Some(order)).expect("an order");
+    for (control, expected) in [(control, (false, true)), (ControlView::default(), (true, false))] {
+        let mut gate = gate_that(trained_settings(), None, ControlFollower::sure_of(control));
+        let outbox = done(&mut gate, 0, &[event("a", ("yes", 0.5), OLD)]);
+        assert_eq!(outbox.of("dispositions")[0].json()["outcome"], "HELD");
+        let tallies = tallies(&outbox);
+        assert_eq!(events(&tallies[0]).iter().map(|event| (event.held, event.mandatory)).next(), Some(expected));
+    }
+}
+
+#[test]
 fn what_was_rolled_back_is_told_once() {
     let mut gate = gate(trained_settings(), None);
     let values = [event("a", ("yes", 0.9), USUAL)];

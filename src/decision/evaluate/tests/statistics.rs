@@ -44,6 +44,16 @@ impl Trained {
     }
 
     fn decide(&self, id: &str, rest: &str) -> Decision {
+        self.decide_taking(Duration::ZERO, id, rest)
+    }
+
+    /// Each reading of the clock is so much later than the one before.
+    fn decide_taking(&self, step: Duration, id: &str, rest: &str) -> Decision {
+        let mut spent = Duration::ZERO;
+        let mut meter = || {
+            spent += step;
+            spent
+        };
         let mut decision = Decision::default();
         let json = format!(r#"{{"event_id":"{id}","model":{{"name":"m"}},{rest}}}"#);
         let limits = Limits { max_bytes: 10_000, max_depth: 64, max_fields: 1_000 };
@@ -58,7 +68,7 @@ impl Trained {
             references: &NoReferences,
         };
         let occasion = Occasion { id: DecisionId([7; 16]), appended_at: None, now: NOW };
-        evaluate(subject, occasion, signals, &mut || Duration::ZERO, &mut decision);
+        evaluate(subject, occasion, signals, &mut meter, &mut decision);
         decision
     }
 
@@ -95,6 +105,26 @@ fn an_input_unlike_the_training_is_held_and_says_which_feature() {
     assert!(details["features"][0]["surprise"].as_f64().is_some_and(|nats| nats > 3.0));
     assert!(sentence.contains(details["features"][0]["sentence"].as_str().expect("a sentence")));
     assert!(!format!("{:?}", odd.results[0].reason(trained.set.policies().first())).contains("4100"), "not in the audit");
+}
+
+#[test]
+fn a_look_that_came_too_late_leaves_no_score_to_be_learnt() {
+    let trained = Trained::new(&ANOMALY.replace("id: odd,", "id: odd, budget: 5ms,"));
+    let late = trained.decide_taking(Duration::from_millis(10), "e", ODD);
+    assert_eq!((late.outcome, late.results[0].result, late.anomaly), (Outcome::Held, ResultKind::Timeout, None));
+    assert!(trained.decide("e", ODD).anomaly.is_some());
+}
+
+#[test]
+fn an_alpha_that_the_calibration_cannot_tell_is_refused() {
+    let text = format!("{HEAD}{}", ANOMALY.replace("0.01", "0.0005"));
+    let bytes = small::built_for(&text, vec![0.1]);
+    let open = |_: &str, _: &str| Ok(bytes.clone());
+    let files = [("p.yaml".to_owned(), text)];
+    let around = small::around(crate::policy::Profiles::Files(&open));
+    let problems = PolicySet::read_with(&files, around).expect_err("of 999 events none tells 0.0005");
+    assert_eq!(problems.len(), 1, "and nothing that only follows from it: {problems:?}");
+    assert!(problems[0].message.contains("calibration can tell from others, 0.001000"), "{problems:?}");
 }
 
 #[test]
